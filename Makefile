@@ -1,0 +1,46 @@
+# Everything runs in .venv, which the first target makes. Another build of torch: make demo TORCH="torch==2.13.0 --index-url ..."
+PYTHON ?= python3.11
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test test-all lint format bench results docs clean
+
+demo: $(INSTALLED)
+	$(BIN)/anymo demo --out demo/report.html
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mlinter --rules-toml tools/mlinter_rules.toml src/anymo_hf/modeling src/anymo_hf/processing
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Figures of speed mean something only on an idle machine.
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/real_vs_simulated.py
+
+results: $(INSTALLED)
+	$(BIN)/python -m anymo_hf.evaluation.results
+
+docs: results
+	@echo "docs/results.md is up to date"
+
+# torch comes first and in one fixed build, else pip picks the newest with gigabytes of CUDA libraries.
+$(INSTALLED): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $(INSTALLED)
+
+clean:
+	rm -rf .venv demo build dist
