@@ -1,0 +1,25 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Simulation: real or synthetic motion becomes the readings of sensors anywhere on the body."""
+
+from anymo_hf.simulation.body import BodySurface
+from anymo_hf.simulation.errors import SensorErrors
+from anymo_hf.simulation.imu import simulate_imu
+from anymo_hf.simulation.kinematics import STANDARD_GRAVITY, SegmentKinematics
+from anymo_hf.simulation.motion import SegmentMotion, TextSpan
+from anymo_hf.simulation.placements import Placements
+from anymo_hf.simulation.readers import load_motion, save_motion
+
+
+__all__ = [
+    "STANDARD_GRAVITY",
+    "BodySurface",
+    "Placements",
+    "SegmentKinematics",
+    "SegmentMotion",
+    "SensorErrors",
+    "TextSpan",
+    "load_motion",
+    "save_motion",
+    "simulate_imu",
+]
