@@ -1,0 +1,101 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The command `anymo`: thin over the functions of the package."""
+
+import argparse
+import shlex
+import sys
+
+from anymo_hf.version import __version__
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command; returns 0, or 1 after printing what went wrong."""
+    args = make_parser().parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except (ValueError, OSError, ImportError) as error:
+        # These say what was expected, what came and what to do; a traceback would bury it.
+        print(f"anymo {args.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(prog="anymo", description="Wearable inertial sensors and language.")
+    parser.add_argument("--version", action="version", version=f"anymo-hf {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_demo(commands)
+    _add_simulate(commands)
+    return parser
+
+
+def _add_demo(commands) -> None:
+    demo = commands.add_parser("demo", help="simulate sensors for a motion and show them in an HTML page")
+    demo.add_argument("path", nargs="?", help="a motion file; without one, a built-in walk, sit-down and wave")
+    demo.add_argument("--out", default="anymo_demo.html", help="the page to write (default: %(default)s)")
+    demo.set_defaults(run=run_demo_command)
+
+
+def _add_simulate(commands) -> None:
+    simulate = commands.add_parser(
+        "simulate", help="turn motion files into a data set of simulated sensors", description=run_simulate.__doc__
+    )
+    simulate.add_argument("paths", nargs="+", metavar="IN", help="motion files, or folders of them")
+    simulate.add_argument("out", metavar="OUT", help="folder of the data set")
+    simulate.add_argument("--kinematics", action="store_true", help="store the segments' kinematics, not sensors")
+    simulate.add_argument("--placements", help='names with commas between, such as "left wrist, right trouser pocket"')
+    simulate.add_argument(
+        "--num-placements", type=int, default=2374, help="sensors spread over the body without names"
+    )
+    simulate.add_argument("--errors", default="ideal", help="ideal, phone, watch, aria_gen1, xsens or lab")
+    simulate.add_argument("--mounting", action="store_true", help="turn every sensor at random")
+    simulate.add_argument("--no-gravity", action="store_true", help="linear acceleration in place of specific force")
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--rate", type=float, default=60.0, help="frames per second (default: %(default)g)")
+    simulate.add_argument("--cutoff", type=float, help="low-pass in hertz (default: 20, less for slow recordings)")
+    simulate.add_argument("--joint-map", help="JSON file {segment: joint} for a skeleton the readers do not know")
+    simulate.add_argument("--num-proc", type=int, default=1, help="processes")
+    simulate.set_defaults(run=run_simulate)
+
+
+def run_demo_command(args: argparse.Namespace) -> None:
+    """Writes the demonstration page."""
+    from anymo_hf.simulation.report import run_demo
+
+    print(f"Wrote {run_demo(args.path, out=args.out)}")
+
+
+def run_simulate(args: argparse.Namespace) -> int:
+    """Motion files become Parquet with a card. A killed run goes on where it was; files that fail are listed."""
+    from anymo_hf.simulation.dataset_folder import write_dataset
+
+    config = {}
+    if not args.kinematics:
+        names = args.placements.split(",") if args.placements else ()
+        config = {
+            "placements": tuple(name.strip() for name in names),
+            "num_placements": args.num_placements,
+            "errors": args.errors,
+            "mounting": args.mounting,
+            "gravity": not args.no_gravity,
+            "seed": args.seed,
+        }
+    report = write_dataset(
+        args.paths,
+        args.out,
+        config_name="kinematics" if args.kinematics else "dense",
+        num_proc=args.num_proc,
+        sampling_rate=args.rate,
+        cutoff=args.cutoff,
+        joint_map=args.joint_map,
+        command=shlex.join(["anymo", *sys.argv[1:]]),
+        **config,
+    )
+    print(report)
+    print(f"Wrote {args.out}")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

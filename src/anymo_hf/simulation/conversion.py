@@ -1,0 +1,330 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`convert_motions`: a folder of motion files becomes a folder of kinematics, in parallel, resumable at any moment."""
+
+import errno
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from anymo_hf.simulation.kinematics import SegmentKinematics
+from anymo_hf.simulation.motion import TextSpan
+from anymo_hf.simulation.readers.load import SUPPORTED_SUFFIXES, load_motion
+
+
+logger = logging.getLogger(__name__)
+
+# Raise it whenever the same motion file would give other numbers: older files are then converted again, and `datasets`
+# forgets what it cached. A test fails when the sources change and this does not.
+SIMULATION_VERSION = "1.0.0"
+
+# Errors that the next file would meet as well.
+_FATAL_WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@dataclass
+class ConversionReport:
+    """
+    What `convert_motions` did.
+
+    Args:
+        files (`dict[str, str]`):
+            Every motion's path with the name of its converted file.
+        failures (`dict[str, str]`):
+            Every path that could not be converted, with the reason.
+        duplicates (`dict[str, str]`):
+            Every path whose content another path has too, with that other path.
+        num_skipped (`int`):
+            How many of `files` stood there before.
+        minutes (`float`):
+            Motion in `files`.
+        num_bytes (`int`):
+            Size of `files` on disk.
+        seconds (`float`):
+            Time taken.
+    """
+
+    files: dict[str, str]
+    failures: dict[str, str]
+    duplicates: dict[str, str]
+    num_skipped: int
+    minutes: float
+    num_bytes: int
+    seconds: float
+
+    def __str__(self) -> str:
+        lines = [
+            f"{len(self.files)} motions, {self.minutes:.1f} minutes, {self.num_bytes / 1e6:.0f} MB in "
+            f"{self.seconds:.0f} s; {self.num_skipped} stood there before, {len(self.duplicates)} are copies, "
+            f"{len(self.failures)} failed"
+        ]
+        return "\n".join(lines + [f"  failed: {path}: {reason}" for path, reason in sorted(self.failures.items())])
+
+
+def convert_motions(
+    paths: str | Path | Iterable[str | Path],
+    folder: str | Path,
+    num_proc: int = 1,
+    sampling_rate: float = 60.0,
+    cutoff: float | None = None,
+    joint_map: str | Path | dict[str, str] | None = None,
+) -> ConversionReport:
+    """
+    Converts motion files to `SegmentKinematics`, one `<sha256[:16]>.safetensors` each.
+
+    Every file is written under another name and renamed when whole, so that a run may be killed at any moment and
+    started again: what exists is skipped. A file that fails does not stop the others; it is listed in the folder's
+    `report.jsonl`, which has a line for every input.
+
+    Args:
+        paths (`str`, `Path` or an iterable of them):
+            Motion files, or folders that are searched for them.
+        folder (`str` or `Path`):
+            Where the converted files go.
+        num_proc (`int`, *optional*, defaults to 1):
+            Processes; with more than one, a script must call this below `if __name__ == "__main__":`. The result does
+            not depend on it.
+        sampling_rate (`float`, *optional*, defaults to 60.0):
+            Frames per second.
+        cutoff (`float`, *optional*, defaults to `None`):
+            As in `SegmentKinematics.from_motion`.
+        joint_map (`str`, `Path` or `dict`, *optional*, defaults to `None`):
+            As in `load_motion`.
+
+    Returns:
+        `ConversionReport`: Files, failures with reasons, minutes, bytes, seconds.
+
+    Raises:
+        ValueError: If there is no motion file at all.
+        OSError: If the folder cannot be written to, for instance because the disk is full.
+    """
+    began = time.perf_counter()
+    sources = find_motions(paths)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"Cannot write to the folder {folder}: {error.strerror}; choose another one"
+        ) from error
+    settings = {"sampling_rate": float(sampling_rate), "cutoff": cutoff, "joint_map": joint_map}
+    originals, duplicates, failures = _find_duplicates(sources, num_proc)
+    tasks = [(path, folder / f"{digest[:16]}.safetensors", settings) for digest, path in originals.items()]
+    finished = {path: target for path, target, _ in tasks if is_converted(target, settings)}
+    num_skipped = len(finished)
+    waiting = [task for task in tasks if task[0] not in finished]
+    for (path, target, _), problem in _run_all(_convert_one, waiting, num_proc, "Converting"):
+        if isinstance(problem, OSError):
+            done = f"{len(finished)} of {len(tasks)} motions are converted and stay"
+            raise OSError(problem.errno, f"{problem.strerror} while writing {target}; {done}, run again to go on")
+        if problem is None:
+            finished[path] = target
+        else:
+            failures[path] = problem
+    report = ConversionReport(
+        files={str(path): target.name for path, target in sorted(finished.items())},
+        failures={str(path): reason for path, reason in sorted(failures.items())},
+        duplicates={str(path): str(original) for path, original in sorted(duplicates.items())},
+        num_skipped=num_skipped,
+        minutes=sum(read_header(target)["num_frames"] for target in finished.values()) / sampling_rate / 60,
+        num_bytes=sum(target.stat().st_size for target in finished.values()),
+        seconds=time.perf_counter() - began,
+    )
+    _write_report(report, folder)
+    return report
+
+
+def find_motions(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+    """The motion files among `paths` and below its folders, sorted; a file named outright is kept whatever it is."""
+    paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    found = set()
+    for path in map(Path, paths):
+        if path.is_dir():
+            found |= {file for file in path.rglob("*") if file.suffix.lower() in SUPPORTED_SUFFIXES and file.is_file()}
+        elif path.is_file():
+            found.add(path)
+        else:
+            raise ValueError(f"There is no file or folder {path}; give the path of motion files.")
+    if not found:
+        raise ValueError(
+            f"No motion file ({', '.join(sorted(SUPPORTED_SUFFIXES))}) was found in {list(map(str, paths))}."
+        )
+    return sorted(found)
+
+
+def is_converted(path: Path, settings: dict) -> bool:
+    """Whether `path` holds what converting would write now."""
+    if not path.exists():
+        return False
+    try:
+        header = read_header(path)
+    except (ValueError, KeyError):  # cut short by a crash of the machine, or not ours
+        return False
+    return header["simulation_version"] == SIMULATION_VERSION and header["settings"] == _comparable(settings)
+
+
+def read_header(path: str | Path) -> dict:
+    """What a converted file says of itself, without reading the numbers."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return json.loads((file.metadata() or {})["anymo"])
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a converted motion ({error}); delete it and convert again.") from error
+
+
+def save_kinematics(kinematics: SegmentKinematics, path: str | Path, settings: dict | None = None) -> None:
+    """Writes kinematics to a safetensors file, which appears under its name only when it is whole."""
+    from safetensors.torch import save
+
+    header = {
+        "simulation_version": SIMULATION_VERSION,
+        "settings": _comparable(settings or {}),
+        "num_frames": kinematics.num_frames,
+        "sampling_rate": kinematics.sampling_rate,
+        "start_time": kinematics.start_time,
+        "texts": [asdict(text) for text in kinematics.texts],
+        "source": kinematics.source,
+    }
+    tensors = {"kinematics": kinematics.values.contiguous(), "mask": kinematics.mask.contiguous()}
+    if kinematics.bone_offsets is not None:
+        tensors["bone_offsets"] = torch.from_numpy(np.ascontiguousarray(kinematics.bone_offsets))
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
+    try:
+        # Not `save_file`: it hides from Python which error of the operating system it met.
+        unfinished.write_bytes(save(tensors, metadata={"anymo": json.dumps(header, sort_keys=True)}))
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_kinematics(path: str | Path) -> SegmentKinematics:
+    """
+    Reads what `save_kinematics` wrote.
+
+    Raises:
+        ValueError: If the file is damaged or of another kind.
+    """
+    from safetensors.torch import load_file
+
+    header = read_header(path)
+    tensors = load_file(path)
+    offsets = tensors.get("bone_offsets")
+    return SegmentKinematics(
+        values=tensors["kinematics"],
+        mask=tensors["mask"],
+        sampling_rate=header["sampling_rate"],
+        start_time=header["start_time"],
+        texts=tuple(TextSpan(**text) for text in header["texts"]),
+        source=header["source"],
+        bone_offsets=None if offsets is None else offsets.numpy(),
+    )
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Deletes what killed runs left half-written."""
+    for leftover in folder.glob("*.unfinished"):
+        leftover.unlink(missing_ok=True)
+
+
+def _comparable(settings: dict) -> dict:
+    """Settings as they come back from JSON."""
+    return json.loads(json.dumps(settings, default=str))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find_duplicates(sources: list[Path], num_proc: int) -> tuple[dict[str, Path], dict[Path, Path], dict[Path, str]]:
+    """Digest -> first path that has it, copy -> that path, unreadable path -> reason."""
+    digests, failures = {}, {}
+    for path in sources:
+        try:
+            digests[path] = _sha256(path)
+        except OSError as error:
+            failures[path] = f"cannot be read: {error.strerror}"
+    originals, duplicates = {}, {}
+    for path, digest in digests.items():
+        if digest in originals:
+            duplicates[path] = originals[digest]
+        else:
+            originals[digest] = path
+    return originals, duplicates, failures
+
+
+def _convert_one(path: Path, target: Path, settings: dict) -> str | OSError | None:
+    """Converts a file; returns what went wrong: a reason that concerns this file, or an error that ends the run."""
+    torch.set_num_threads(1)
+    try:
+        motion = load_motion(path, joint_map=settings["joint_map"])
+        kinematics = SegmentKinematics.from_motion(motion, settings["sampling_rate"], settings["cutoff"])
+    except MemoryError:
+        return "does not fit into memory; cut it into shorter files"
+    except Exception as error:  # whatever a damaged file causes, the other files go on
+        return f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
+    try:
+        save_kinematics(kinematics, target, settings)
+    except OSError as error:
+        return error if error.errno in _FATAL_WRITE_ERRORS else str(error)
+    return None
+
+
+def _run_all(function, tasks: list[tuple], num_proc: int, what: str) -> Iterator[tuple[tuple, object]]:
+    """Every task with its result, as they come; a task that kills its process is reported and harms no other."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=len(tasks), desc=what, unit="file", disable=None if tasks else True) as progress:
+        if num_proc == 1:
+            for task in tasks:
+                yield task, function(*task)
+                progress.update()
+            return
+        lost = []
+        with _pool(min(num_proc, max(1, len(tasks)))) as pool:
+            futures = {pool.submit(function, *task): task for task in tasks}
+            for future in as_completed(futures):
+                try:
+                    yield futures[future], future.result()
+                except BrokenProcessPool:
+                    lost.append(futures[future])
+                    continue
+                progress.update()
+        # One of the lost tasks killed its process, and the pool with it. One at a time shows which.
+        for task in lost:
+            with _pool(1) as pool:
+                try:
+                    yield task, pool.submit(function, *task).result()
+                except BrokenProcessPool:
+                    yield task, "its process was killed, probably for want of memory; cut the file into shorter ones"
+            progress.update()
+
+
+def _pool(num_proc: int) -> ProcessPoolExecutor:
+    # A forked child inherits the locks of torch's threads and may hang; a fresh one does not.
+    return ProcessPoolExecutor(num_proc, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _write_report(report: ConversionReport, folder: Path) -> None:
+    rows = [{"path": path, "file": name} for path, name in report.files.items()]
+    rows += [{"path": path, "error": reason} for path, reason in report.failures.items()]
+    rows += [{"path": path, "copy_of": original} for path, original in report.duplicates.items()]
+    unfinished = folder / f"report.jsonl.{os.getpid()}.unfinished"
+    text = "".join(json.dumps(row) + "\n" for row in sorted(rows, key=lambda row: row["path"]))
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, folder / "report.jsonl")
