@@ -1,0 +1,196 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Walking on level ground, from published curves of the leg joints over the gait cycle."""
+
+import numpy as np
+
+from anymo_hf.simulation.segments import DEFAULT_BONE_OFFSETS
+from anymo_hf.simulation.synthesis.angles import forward_kinematics, local_rotations
+from anymo_hf.simulation.synthesis.contacts import sole_paths
+from anymo_hf.simulation.synthesis.curves import evaluate_series, fourier_series, smooth_noise, smooth_step
+from anymo_hf.simulation.synthesis.plan import MotionPlan, no_angles, set_angles
+from anymo_hf.simulation.synthesis.postures import add_sway, describe, standing_angles
+
+
+# Gait cycle in % from heel contact, and degrees. Approximate key values of the curves for natural cadence in
+# D. A. Winter, The Biomechanics and Motor Control of Human Gait, 2nd ed. (1991), ch. 3.
+_HIP = fourier_series(
+    np.array([0, 10, 20, 30, 40, 48, 54, 60, 66, 74, 82, 90, 96]) / 100,
+    np.array([20, 16, 9, 1.5, -5.5, -10, -10.5, -7, 1, 12, 20, 22, 21.0]),
+)
+_KNEE = fourier_series(
+    np.array([0, 4, 8, 14, 20, 30, 40, 46, 50, 56, 60, 64, 70, 76, 82, 88, 94]) / 100,
+    np.array([4, 10, 16, 20, 18.5, 11, 5.5, 7, 11, 24, 37, 51, 64, 60, 44, 22, 5.5]),
+    num_harmonics=8,
+)
+_ANKLE = fourier_series(
+    np.array([0, 3, 7, 12, 20, 30, 40, 45, 50, 55, 60, 63, 68, 74, 80, 88, 95]) / 100,
+    np.array([0, -3, -5, -2, 3, 6.5, 9, 9.5, 7, -3, -15, -19, -14, -6, -1.5, 0.5, 0.5]),
+    num_harmonics=8,
+)
+# Share of the cycle in which heel and ball are on the floor; toe-off at 60 to 62 % (Winter, Perry).
+_HEEL_CONTACT, _BALL_CONTACT, _CONTACT_RAMP = (0.0, 0.34), (0.09, 0.575), 0.03
+_KNEE_SLACK = 4.0  # degrees; a knee locked at 4 degrees could not take up any mismatch of bones and curves
+_ANKLE_ZERO = 7.0  # degrees; Winter's neutral ankle tips the sole of this body by so much in mid-stance
+_NATURAL_SPEED = 1.3  # m/s, about Winter's natural cadence
+# Step length over cadence hardly depends on speed: 0.0063 m per step/min (Sekiya and Nagasaki, Gait & Posture 1998).
+_WALK_RATIO = 0.0063
+_SPEED_RANGE = (0.4, 2.0)
+
+_CAPTIONS = (
+    "A person walks forward{manner}.",
+    "Someone is walking straight ahead{manner}, arms swinging.",
+    "The person takes a few steps forward{manner}.",
+    "They walk across the room{manner}.",
+)
+
+
+def plan_walk(
+    duration: float = 6.0,
+    speed: float = 1.3,
+    seed: int = 0,
+    frame_rate: float = 120.0,
+    bone_offsets: np.ndarray | None = None,
+) -> MotionPlan:
+    """
+    A person who stands, walks straight ahead and stops.
+
+    Hip, knee and ankle follow Winter's curves for natural cadence, scaled until the stride fits the speed; cadence
+    follows the constant walk ratio. Pelvis rotation and obliquity, the counter-rotation of the trunk and the arm
+    swing are sinusoids of the cycle (amplitudes after Perry and Burnfield, Gait Analysis, 2010), smaller at low speed.
+
+    Args:
+        duration (`float`, *optional*, defaults to 6.0):
+            Seconds, with the first and the last step. At least 3.
+        speed (`float`, *optional*, defaults to 1.3):
+            Steady speed in m/s, 0.4 to 2.0.
+        seed (`int`, *optional*, defaults to 0):
+            Chooses the leading foot, the person's style, the variation from step to step and the words.
+        frame_rate (`float`, *optional*, defaults to 120.0):
+            Frames per second.
+        bone_offsets (`np.ndarray` of shape `(23, 3)`, *optional*, defaults to `DEFAULT_BONE_OFFSETS`):
+            The subject's bones: long legs take longer steps.
+
+    Returns:
+        `MotionPlan`: From standing to standing.
+
+    Raises:
+        ValueError: If the speed or the duration cannot be walked.
+    """
+    low, high = _SPEED_RANGE
+    if not (low <= speed <= high and duration >= 3):
+        raise ValueError(
+            f"Walking needs a `speed` of {low} to {high} m/s and a `duration` of at least 3 s, but {speed:g} m/s "
+            f"and {duration:g} s were given."
+        )
+    rng = np.random.default_rng([seed, 1])
+    style = _draw_style(rng, speed)
+    offsets = np.array(DEFAULT_BONE_OFFSETS if bone_offsets is None else bone_offsets, dtype=np.float64)
+    stride_rate = (
+        np.sqrt(speed / (240 * _WALK_RATIO)) * style["cadence"] * np.sqrt(_leg_length() / _leg_length(offsets))
+    )
+    times = np.arange(round(duration * frame_rate) + 1) / frame_rate
+    # The feet come together only after whole steps, so the cadence gives way a little.
+    strides = max(round(duration * stride_rate * 2) / 2, 2.0) - 0.1
+    stride_rate = strides / (duration - 0.4)
+    style["stride"] = _fit_stride(speed / stride_rate, style, offsets)
+    phase = style["lead"] + 0.5 + np.clip((times - 0.2) * stride_rate, 0, strides)
+    phase = phase + 0.004 * smooth_noise(times, rng, 0.2, 1.0) * smooth_step(times) * smooth_step(duration - times)
+    # The angles grow over the first stride and fade over the last.
+    envelope = smooth_step((times - 0.2) * stride_rate) * smooth_step((duration - 0.2 - times) * stride_rate / 1.0)
+    angles = standing_angles(times, rng)
+    blend = envelope[:, None]
+    angles = (1 - blend) * angles + blend * gait_angles(phase, style)
+    angles = add_sway(angles, times, rng)
+    contacts = gait_contacts(phase)
+    still = np.maximum(1 - 12 * envelope, 0)[:, None, None]
+    manner = " slowly" if speed < 0.9 else " quickly" if speed > 1.6 else ""
+    texts = describe("walking", _CAPTIONS, duration, rng, manner=manner)
+    return MotionPlan(angles, np.maximum(contacts, np.minimum(2 * still, 1)), frame_rate, texts)
+
+
+def _leg_length(bone_offsets: np.ndarray = DEFAULT_BONE_OFFSETS) -> float:
+    return float(np.linalg.norm(bone_offsets[20]) + np.linalg.norm(bone_offsets[21]))
+
+
+def _draw_style(rng: np.random.Generator, speed: float) -> dict[str, float]:
+    """One person's way of walking; angles in degrees."""
+    pace = np.sqrt(speed / _NATURAL_SPEED)
+    return {
+        "lead": rng.integers(2) / 2,
+        "cadence": rng.uniform(0.96, 1.04),
+        "stride": 1.0,
+        "pace": pace,
+        "arm": rng.uniform(11, 20) * pace**2,
+        "arm_asymmetry": rng.uniform(-0.15, 0.15),
+        "elbow": rng.uniform(14, 26),
+        "abduction": rng.uniform(5, 9),
+        "lean": rng.uniform(0, 4),
+        "rotation": rng.uniform(3.5, 6.0) * pace,
+        "obliquity": rng.uniform(2.5, 4.5) * pace,
+        "toe_out": rng.uniform(3, 9),
+    }
+
+
+def gait_angles(phase: np.ndarray, style: dict[str, float]) -> np.ndarray:
+    """Angles of steady walking, `(num_frames, NUM_ANGLES)`, `phase` in cycles from left heel contact."""
+    angles = no_angles(len(phase))
+    cosine = np.cos(2 * np.pi * phase)
+    pace, stride = style["pace"], style["stride"]
+    obliquity = style["obliquity"] * np.cos(2 * np.pi * (phase - 0.18))
+    set_angles(
+        angles,
+        pelvis_rotation=-style["rotation"] * cosine,
+        pelvis_obliquity=obliquity,
+        pelvis_tilt=0.8 * np.cos(4 * np.pi * (phase - 0.05)),
+        trunk_flexion=style["lean"] + pace * np.cos(4 * np.pi * (phase - 0.1)),
+        trunk_bending=0.8 * obliquity,
+        trunk_rotation=1.6 * style["rotation"] * cosine,
+        neck_rotation=-0.6 * style["rotation"] * cosine,
+        neck_flexion=-style["lean"] - 0.7 * pace * np.cos(4 * np.pi * (phase - 0.1)),
+    )
+    for side, own, sign in (("left", phase, 1.0), ("right", phase + 0.5, -1.0)):
+        swing = np.cos(2 * np.pi * own) * style["arm"] * (1 + sign * style["arm_asymmetry"])
+        sway = 1.3 * np.cos(2 * np.pi * (own - 0.3))
+        loading = min(0.4 + 0.6 * stride, 1.15)
+        values = {
+            "hip_flexion": 0.75 * _KNEE_SLACK + stride * evaluate_series(_HIP, own),
+            "hip_abduction": -1.8 - sway - sign * obliquity,
+            "hip_rotation": -style["toe_out"] + sign * -style["rotation"] * cosine,
+            "knee_flexion": _KNEE_SLACK + loading * evaluate_series(_KNEE, own),
+            "ankle_inversion": 1.8 + sway,
+            "ankle_dorsiflexion": _ANKLE_ZERO + loading * evaluate_series(_ANKLE, own),
+            "shoulder_flexion": -3.0 - swing,
+            "shoulder_abduction": style["abduction"],
+            "elbow_flexion": style["elbow"] - 0.5 * swing,
+            "forearm_pronation": 25.0,
+            "wrist_flexion": 5.0,
+        }
+        set_angles(angles, **{f"{side}_{name}": value for name, value in values.items()})
+    return angles
+
+
+def gait_contacts(phase: np.ndarray) -> np.ndarray:
+    """Heel and ball contacts of both feet, `(num_frames, 2, 2)`, at `phase` as in `gait_angles`."""
+    contacts = np.zeros((len(phase), 2, 2))
+    for side, lag in ((0, 0.0), (1, 0.5)):
+        for point, (start, end) in enumerate((_HEEL_CONTACT, _BALL_CONTACT)):
+            middle, half = (start + end) / 2, (end - start) / 2
+            away = np.abs((phase + lag - middle + 0.5) % 1 - 0.5)
+            contacts[:, side, point] = smooth_step((half - away) / _CONTACT_RAMP + 0.5)
+    return contacts
+
+
+def _fit_stride(length: float, style: dict[str, float], bone_offsets: np.ndarray) -> float:
+    """Scale of the leg angles at which one cycle carries the body that far (metres)."""
+    phase = np.arange(64) / 64
+    contacts = gait_contacts(phase)
+    scale = 1.0
+    for _ in range(4):
+        local = local_rotations(gait_angles(phase, style | {"stride": scale}))
+        poses = forward_kinematics(local, np.zeros((64, 3)), bone_offsets)
+        forward = sole_paths(*poses, bone_offsets)[:, :, :2, 0]
+        steps = np.roll(forward, -1, axis=0) - forward
+        travelled = -((contacts * steps).sum((1, 2)) / contacts.sum((1, 2))).sum()
+        scale *= length / travelled
+    return float(scale)
