@@ -138,7 +138,7 @@ def _resolve_cutoff(native_rate: float, sampling_rate: float, cutoff: float | No
     return cutoff
 
 
-def _measured_runs(motion: SegmentMotion) -> list[tuple[np.ndarray, int, int]]:
+def _measured_runs(motion: SegmentMotion) -> list[tuple[np.ndarray | slice, int, int]]:
     """Unbroken runs of measured frames as (segments, first frame, frame after the last)."""
     breaks = find_jumps(motion)
     steps = np.diff(motion.timestamps)
@@ -151,7 +151,8 @@ def _measured_runs(motion: SegmentMotion) -> list[tuple[np.ndarray, int, int]]:
         edges = np.concatenate([[0], np.flatnonzero(breaks[:, segments[0]]) + 1, [motion.num_frames]])
         for first, last in itertools.pairwise(edges.tolist()):
             if motion.mask is None or motion.mask[first, segments[0]]:
-                runs.append((segments, first, last))
+                # A slice is a view, an index a copy.
+                runs.append((slice(None) if len(segments) == NUM_SEGMENTS else segments, first, last))
     return runs
 
 
@@ -190,21 +191,26 @@ def find_jumps(motion: SegmentMotion) -> np.ndarray:
 
 
 def _jumps_within(motion: SegmentMotion, low: int, high: int) -> np.ndarray:
-    interval = np.diff(motion.timestamps[low : high + 1])[:, None, None]
-    velocity = np.diff(motion.positions[low : high + 1], axis=0) / interval
-    q = torch.from_numpy(motion.orientations[low : high + 1])
-    turn = _conjugate_product(q[:-1], q[1:]).numpy()
-    same_sign = np.einsum("tsc,tsc->ts", motion.orientations[low:high], motion.orientations[low + 1 : high + 1]) > 0
-    rate = 2 * turn * np.where(same_sign, 1.0, -1.0)[..., None] / interval
-    return _stands_out(velocity, MAX_VELOCITY_CHANGE) | _stands_out(rate, MAX_RATE_CHANGE)
+    frequency = 1 / np.diff(motion.timestamps[low : high + 1])[:, None, None]
+    velocity = np.diff(motion.positions[low : high + 1], axis=0) * frequency
+    q = motion.orientations[low : high + 1]
+    # q and -q are the same rotation: `sign` is that which brings the next one near.
+    sign = _same_sign(q)[..., None]
+    rate = (sign * q[1:] - q[:-1]) * (2 * frequency)
+    too_fast = _stands_out(velocity[1:] - velocity[:-1], MAX_VELOCITY_CHANGE)
+    return too_fast | _stands_out(sign[:-1] * rate[1:] - rate[:-1], MAX_RATE_CHANGE)
 
 
-def _stands_out(steps: np.ndarray, limit: float) -> np.ndarray:
+def _same_sign(q: np.ndarray) -> np.ndarray:
+    """-1 where a quaternion lies nearer to the negative of the next, else 1; `(num_frames - 1, num_segments)`."""
+    return np.where(np.einsum("tsc,tsc->ts", q[1:], q[:-1]) < 0, -1.0, 1.0)
+
+
+def _stands_out(changes: np.ndarray, limit: float) -> np.ndarray:
     """Steps that differ from the one before and the one after by more than `limit`; `(num_steps, num_segments)`."""
-    change = np.diff(steps, axis=0)
     # Where nothing was measured the change is NaN, and the comparison False.
-    large = np.einsum("tsc,tsc->ts", change, change) > limit**2
-    edge = np.ones_like(steps[:1, :, 0], dtype=bool)
+    large = np.einsum("tsc,tsc->ts", changes, changes) > limit**2
+    edge = np.ones((1, NUM_SEGMENTS), bool)
     return np.concatenate([edge, large]) & np.concatenate([large, edge])
 
 
@@ -227,10 +233,10 @@ def _blocks(timestamps, first, last, times, cutoff) -> Iterator[tuple[slice, sli
 
 def _segment_values(positions, orientations, timestamps, times, cutoff) -> np.ndarray:
     """The twelve numbers at `times`, shape `(num_times, num_segments, 12)`, from one unbroken run."""
-    # q and -q are the same rotation: choose the sign that makes the quaternion's path continuous.
-    flips = np.sign(np.einsum("tsc,tsc->ts", orientations[1:], orientations[:-1]))
-    signs = np.concatenate([np.ones_like(flips[:1]), np.cumprod(np.where(flips < 0, -1.0, 1.0), axis=0)])
-    signal = np.concatenate([positions, orientations * signs[..., None]], axis=-1)  # (num_frames, num_segments, 7)
+    signal = np.concatenate([positions, orientations], axis=-1)  # (num_frames, num_segments, 7)
+    signs = _same_sign(orientations)
+    if (signs < 0).any():
+        signal[1:, :, 3:] *= np.cumprod(signs, axis=0)[..., None]
     smooth = smooth_derivatives(signal.reshape(len(signal), -1), timestamps, times, cutoff)
     value, rate, acceleration = (torch.from_numpy(s.reshape(len(times), -1, 7)) for s in smooth)
 
@@ -307,7 +313,9 @@ def smooth_derivatives(
     factor = cholesky_banded(normal, lower=True, overwrite_ab=True, check_finite=False)
     # Coordinates far from the origin would cost digits; the mean comes back in the value.
     mean = signal.mean(0)
-    coefficients = cho_solve_banded((factor, True), basis.T @ (signal - mean), overwrite_b=True, check_finite=False)
+    # By rows the product is a gather, by columns a scatter; LAPACK wants columns one after the other.
+    moments = np.asfortranarray(basis.T.tocsr() @ (signal - mean))
+    coefficients = cho_solve_banded((factor, True), moments, overwrite_b=True, check_finite=False)
 
     results = []
     at = np.clip(times, *ends)
