@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a sensor at any placement on the body measures: `simulate_imu`, plain torch, differentiable."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ NUM_FEATURES = 15
 MANY_PLACEMENTS = 3 * NUM_SEGMENTS
 # Frames per matrix product in dense simulation: its results stay in the processor's cache until they are written out.
 CHUNK_FRAMES = 256
+LARGEST_HUGE_PAGE_BLOCK = 64 * 2**20  # bytes
 
 
 def simulate_imu(
@@ -119,9 +121,13 @@ def _simulate_in_chunks(features: torch.Tensor, weights: torch.Tensor, segment: 
     others go through a buffer of one chunk.
     """
     num_frames, num_placements = features.shape[-2], segment.shape[-1]
-    # numpy asks the system for huge pages, torch does not: filling fresh memory is five times faster.
     shape = (*segment.shape[:-1], num_frames, num_placements, 6)
-    imu = torch.from_numpy(np.empty(shape, features.numpy().dtype))
+    # numpy asks the system for huge pages, torch does not: a fresh block of some megabytes fills up to five times
+    # faster. Much larger ones may have to be fetched back from a hypervisor first, which costs more than it saves.
+    if math.prod(shape) * features.element_size() <= LARGEST_HUGE_PAGE_BLOCK:
+        imu = torch.from_numpy(np.empty(shape, features.numpy().dtype))
+    else:
+        imu = features.new_empty(shape)
     rows = imu.view(-1, num_frames, num_placements * 6)
     features, weights = features.reshape(-1, *features.shape[-3:]), weights.reshape(-1, *weights.shape[-3:])
     for item, item_segment in enumerate(segment.reshape(-1, num_placements)):
