@@ -194,6 +194,11 @@ def _jumps_within(motion: SegmentMotion, low: int, high: int) -> np.ndarray:
     frequency = 1 / np.diff(motion.timestamps[low : high + 1])[:, None, None]
     velocity = np.diff(motion.positions[low : high + 1], axis=0) * frequency
     q = motion.orientations[low : high + 1]
+    # Steps that are all slower than half a limit cannot differ by more than it. The chord |p - q|^2 is 2 - 2 |p . q|.
+    chord = 2 - 2 * np.abs(np.einsum("tsc,tsc->ts", q[1:], q[:-1]))
+    is_slow = np.abs(velocity).max(initial=0) < MAX_VELOCITY_CHANGE / 4
+    if is_slow and (chord * (2 * frequency[..., 0]) ** 2).max(initial=0) < (MAX_RATE_CHANGE / 2) ** 2:
+        return np.zeros((high - low, NUM_SEGMENTS), bool)
     # q and -q are the same rotation: `sign` is that which brings the next one near.
     sign = _same_sign(q)[..., None]
     rate = (sign * q[1:] - q[:-1]) * (2 * frequency)
@@ -278,9 +283,9 @@ def smooth_derivatives(
     Minimises the squared misfit to the samples plus a penalty on fourth differences of the spline's coefficients
     (P-splines: Eilers & Marx, Statistical Science 11(2), 1996). Away from the ends its gain is
 
-        G(f) = 1 / (1 + (f / cutoff)^8),   half the amplitude at the cut-off, -0.03 % at a third of it,
+        G(f) = 1 / (1 + (f / cutoff)^8),   half the amplitude at the cut-off, 0.02 % less at a third of it,
 
-    within 1 % for f up to the cut-off: a fourth-order Butterworth filter run forwards and backwards. Unlike that
+    within 0.03 at any frequency, mostly above it in the pass band and below it beyond: a fourth-order Butterworth filter run forwards and backwards. Unlike that
     filter it needs no invented samples beyond the ends: cubics pass unchanged up to the first and last sample.
 
     Args:
@@ -302,8 +307,8 @@ def smooth_derivatives(
 
     start, span = timestamps[0], timestamps[-1] - timestamps[0]
     rate = (len(timestamps) - 1) / span
-    # Knots four times as fast as the cut-off carry all that passes; denser ones would only cost time and precision.
-    num_intervals = max(1, int(np.ceil(span * min(rate, 4 * cutoff))))
+    # Knots three times as fast as the cut-off carry all that passes; denser ones would only cost time and precision.
+    num_intervals = max(1, int(np.ceil(span * min(rate, 3 * cutoff))))
     spacing = span / num_intervals
     knots = start + spacing * np.arange(-SPLINE_DEGREE, num_intervals + SPLINE_DEGREE + 1)
     # Rounding may put the last knot a hair before the last sample.
