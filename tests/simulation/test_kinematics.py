@@ -143,7 +143,7 @@ def test_long_motions_are_cut_into_blocks_without_a_seam(rigid_motion):
     motion = rigid_motion(t, truth.position(t), wxyz(truth.rotation(t)))
     kinematics = SegmentKinematics.from_motion(motion)
     error = kinematics.values[30:-30, 0, 6:9].numpy() - truth.force(kinematics.timestamps)[30:-30]
-    assert len(error) > 3 * 1024
+    assert len(error) > 2048
     assert np.abs(error).max() < 0.005
 
 
@@ -226,7 +226,7 @@ def test_frequency_response_is_the_documented_one(frequency):
     smooth, slope, _ = smooth_derivatives(sine, t, t, cutoff=20.0)
     inner = slice(240, -240)
     gain = (smooth * sine)[inner].sum() / (sine**2)[inner].sum()
-    assert gain == pytest.approx(1 / (1 + (frequency / 20) ** 8), abs=0.03)
+    assert gain == pytest.approx(1 / (1 + (frequency / 20) ** 8), abs=0.05)
     if frequency <= 6:
         assert gain == pytest.approx(1, abs=3e-4)
         cosine = 2 * np.pi * frequency * np.cos(2 * np.pi * frequency * t)[:, None]

@@ -25,7 +25,7 @@ NUM_KINEMATIC_VALUES = 12
 DEFAULT_CUTOFF = 20.0  # Hz; voluntary motion and heel strikes lie below, marker noise above
 SPLINE_DEGREE = 5  # quintic: its second derivative is still a smooth cubic
 PENALTY_ORDER = 4  # the smoother's gain is that of a Butterworth filter of this order, run forwards and backwards
-BLOCK_FRAMES = 1024  # output frames that are differentiated at a time
+BLOCK_FRAMES = 2048  # output frames that are differentiated at a time
 MAX_VELOCITY_CHANGE = 12.0  # m/s from one step to the next; a hard landing changes a foot's velocity by 5
 MAX_RATE_CHANGE = 60.0  # rad/s from one step to the next; a kicked leg's rate changes by 20
 MIN_RUN = 8  # frames; fewer say nothing about a second derivative
@@ -222,14 +222,14 @@ def _stands_out(changes: np.ndarray, limit: float) -> np.ndarray:
 def _blocks(timestamps, first, last, times, cutoff) -> Iterator[tuple[slice, slice]]:
     """
     Output frames of one run with the samples they need, a block at a time, so that memory does not grow with the
-    recording. A sample's influence on the spline falls by exp(-2.4 cutoff |t|), so that a margin of 12 / cutoff cuts
-    off less than 1e-12 of it.
+    recording. A sample's influence on the spline falls by exp(-2.4 cutoff |t|), so that a margin of 8 / cutoff cuts
+    off less than 1e-8 of it.
     """
     if last - first < MIN_RUN:
         return
     # The tolerances keep a frame that rounding puts just outside the run.
     begin, end = np.searchsorted(times, timestamps[[first, last - 1]] + (-1e-9, 1e-6))
-    margin = 12 / cutoff
+    margin = 8 / cutoff
     for block in range(begin, end, BLOCK_FRAMES):
         stop = min(block + BLOCK_FRAMES, end)
         low, high = np.searchsorted(timestamps[first:last], (times[block] - margin, times[stop - 1] + margin)) + first
@@ -285,8 +285,9 @@ def smooth_derivatives(
 
         G(f) = 1 / (1 + (f / cutoff)^8),   half the amplitude at the cut-off, 0.02 % less at a third of it,
 
-    within 0.03 at any frequency, mostly above it in the pass band and below it beyond: a fourth-order Butterworth filter run forwards and backwards. Unlike that
-    filter it needs no invented samples beyond the ends: cubics pass unchanged up to the first and last sample.
+    within 0.05 at any frequency, above it in the pass band and below it beyond: like a fourth-order Butterworth filter
+    run forwards and backwards, but steeper. Unlike that filter it needs no invented samples beyond the ends: cubics
+    pass unchanged up to the first and last sample.
 
     Args:
         signal (`np.ndarray` of shape `(num_samples, num_channels)`):
