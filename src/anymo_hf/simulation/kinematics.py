@@ -28,6 +28,7 @@ PENALTY_ORDER = 4  # the smoother's gain is that of a Butterworth filter of this
 BLOCK_FRAMES = 2048  # output frames that are differentiated at a time
 MAX_VELOCITY_CHANGE = 12.0  # m/s from one step to the next; a hard landing changes a foot's velocity by 5
 MAX_RATE_CHANGE = 60.0  # rad/s from one step to the next; a kicked leg's rate changes by 20
+JUMP_GUARD = 0.05  # s on either side of a jump; recordings were smoothed, which smears it
 MIN_RUN = 8  # frames; fewer say nothing about a second derivative
 
 
@@ -140,31 +141,39 @@ def _resolve_cutoff(native_rate: float, sampling_rate: float, cutoff: float | No
 
 def _measured_runs(motion: SegmentMotion) -> list[tuple[np.ndarray | slice, int, int]]:
     """Unbroken runs of measured frames as (segments, first frame, frame after the last)."""
-    breaks = find_jumps(motion)
+    measured = _measured_frames(motion)
     steps = np.diff(motion.timestamps)
     # A step as long as two frames hides a frame; jitter stays below that.
-    breaks |= (steps > 1.75 * np.median(steps))[:, None] if len(steps) else False
-    if motion.mask is not None:
-        breaks |= motion.mask[1:] != motion.mask[:-1]
+    late = steps > 1.75 * np.median(steps) if len(steps) else steps > 0
     runs = []
-    for segments in _equal_columns(breaks, motion.mask):
-        edges = np.concatenate([[0], np.flatnonzero(breaks[:, segments[0]]) + 1, [motion.num_frames]])
-        for first, last in itertools.pairwise(edges.tolist()):
-            if motion.mask is None or motion.mask[first, segments[0]]:
-                # A slice is a view, an index a copy.
-                runs.append((slice(None) if len(segments) == NUM_SEGMENTS else segments, first, last))
+    for segments, column in _equal_columns(measured):
+        edges = np.flatnonzero(late | (column[1:] != column[:-1])) + 1
+        for first, last in itertools.pairwise([0, *edges.tolist(), motion.num_frames]):
+            if column[first]:
+                runs.append((segments, first, last))
     return runs
 
 
-def _equal_columns(breaks: np.ndarray, mask: np.ndarray | None) -> list[np.ndarray]:
-    """Groups of segments that are broken at the same frames and begin alike."""
-    if not breaks.any() and (mask is None or mask.all()):
-        return [np.arange(NUM_SEGMENTS)]
+def _measured_frames(motion: SegmentMotion) -> np.ndarray:
+    """True where a pose was measured and lies at no jump, `(num_frames, 23)`."""
+    shape = (motion.num_frames, NUM_SEGMENTS)
+    measured = np.ones(shape, bool) if motion.mask is None else motion.mask.copy()
+    jumps = np.argwhere(find_jumps(motion))
+    if len(jumps):
+        guard = max(1, round(JUMP_GUARD * motion.frame_rate))
+        for frame, segment in jumps:
+            measured[max(0, frame + 1 - guard) : frame + 1 + guard, segment] = False
+    return measured
+
+
+def _equal_columns(measured: np.ndarray) -> list[tuple[np.ndarray | slice, np.ndarray]]:
+    """Groups of segments that were measured at the same frames, with their column."""
+    if measured.all():
+        return [(slice(None), measured[:, 0])]  # a slice is a view, an index would copy
     groups = {}
-    for segment in range(NUM_SEGMENTS):
-        begins = True if mask is None else bool(mask[0, segment])
-        groups.setdefault((begins, breaks[:, segment].tobytes()), []).append(segment)
-    return [np.array(segments) for segments in groups.values()]
+    for segment, column in enumerate(measured.T):
+        groups.setdefault(column.tobytes(), []).append(segment)
+    return [(np.array(segments), measured[:, segments[0]]) for segments in groups.values()]
 
 
 def find_jumps(motion: SegmentMotion) -> np.ndarray:
@@ -174,6 +183,7 @@ def find_jumps(motion: SegmentMotion) -> np.ndarray:
     Optical recordings contain them: swapped markers, joint angles that flip for a frame. A step is a jump when its
     velocity differs by more than 12 m/s, or its angular rate by more than 60 rad/s, from both its neighbours'. A
     constant speed, however high, is none, and neither is a throw or an impact that lasts longer than one frame.
+    `SegmentKinematics` takes the poses within 0.05 s of a jump for not measured.
 
     Args:
         motion (`SegmentMotion`):
