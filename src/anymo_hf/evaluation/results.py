@@ -3,7 +3,7 @@
 """
 Every figure this project states, one a line in `docs/results.jsonl`, and the tables rendered from it.
 
-    python -m anymo_hf.evaluation.results                      # docs/results.jsonl -> docs/results.md
+    python -m anymo_hf.evaluation.results    # docs/results.jsonl -> docs/results.md and the table in README.md
 """
 
 import argparse
@@ -23,6 +23,38 @@ IDENTITY = ("table", "dataset", "subset", "model", "metric", "seed")
 # Columns of the rendered tables; the first five are on every row.
 COLUMNS = ("dataset", "subset", "model", "metric", "value", "ci", "num_windows", "num_subjects", "num_classes",
            "chance", "majority", "same_data_as_published", "seed", "machine", "date", "commit", "note")  # fmt: skip
+
+README_MARKS = ("<!-- results -->", "<!-- end of results -->")
+# What README shows: words, then table, dataset, subset and metric, then the models side by side.
+_OURS, _RECIPE = ("anymo-hf, 20 Hz", "anymo-hf"), ("official recipe, poses interpolated", "official recipe")
+README_FIGURES = (
+    ("rigid body, specific force, NRMSE", "real against simulated", "BROAD", "all recordings", "force NRMSE"),
+    ("rigid body, angular rate, NRMSE", "real against simulated", "BROAD", "all recordings", "rate NRMSE"),
+    ("both insteps walking, force, NRMSE", "real against simulated", "gaitmap", "all recordings", "force NRMSE"),
+    ("both insteps walking, rate, NRMSE", "real against simulated", "gaitmap", "all recordings", "rate NRMSE"),
+    ("stick, angular rate, NRMSE", "real against simulated", "RepoIMU T-stick", "held-out recordings", "rate NRMSE"),
+    (
+        "2,374 sensors, million readings per second and core",
+        "simulation speed",
+        "synthetic motion",
+        "2,374 placements, rows of 5 s",
+        "million placement-frames/s per core",
+    ),
+    (
+        "kinematics of 240 Hz motion, times real time",
+        "simulation speed",
+        "synthetic motion",
+        "60 s at 240 Hz to 60 Hz",
+        "kinematics, times real time",
+    ),
+    (
+        "files to kinematics with 2 processes, times real time",
+        "conversion",
+        "CMU (BVH and AMC trials), HDM05, Bandai-Namco as BVH",
+        "2 processes",
+        "times real time",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +175,22 @@ def render_results(path: str | Path = DEFAULT_PATH) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def render_readme(path: str | Path, readme: str) -> str:
+    """The README with its table of figures made anew between `README_MARKS`."""
+    found = {(r.table, r.dataset, r.subset, r.metric, r.model): r for r in read_results(path)}
+    lines = ["| what | anymo-hf | official recipe, restated | command |", "|---|---|---|---|"]
+    for words, *where in README_FIGURES:
+        cells, command = [], ""
+        for models in (_OURS, _RECIPE):
+            result = next((found[*where, model] for model in models if (*where, model) in found), None)
+            cells.append("" if result is None else _number(result.value))
+            command = command or (result.command if result else "")
+        lines.append(f"| {words} | {cells[0]} | {cells[1]} | `{command}` |")
+    before, rest = readme.split(README_MARKS[0])
+    after = rest.split(README_MARKS[1])[1]
+    return before + "\n".join([README_MARKS[0], *lines, README_MARKS[1]]) + after
+
+
 def _cell(result: Result, column: str) -> str:
     if column == "ci":
         if result.ci_low is None or result.ci_high is None:
@@ -201,6 +249,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     out = options.out or options.path.with_suffix(".md")
     out.write_text(render_results(options.path), encoding="utf-8")
+    readme = Path("README.md")
+    if options.path == DEFAULT_PATH and readme.exists():
+        readme.write_text(render_readme(options.path, readme.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

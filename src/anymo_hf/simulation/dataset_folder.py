@@ -119,8 +119,9 @@ def write_dataset(
         ValueError: If no motion could be converted, or a setting is unknown.
         OSError: If the folder cannot be written to.
     """
-    from anymo_hf.simulation.simulated_imu import SimulatedIMU
+    from anymo_hf.simulation.simulated_imu import SimulatedIMU, SimulatedIMUConfig
 
+    SimulatedIMUConfig(config_name, **config)  # a typing error should not cost a conversion
     folder = Path(folder)
     report = convert_motions(paths, folder / "converted", num_proc, sampling_rate, cutoff, joint_map)
     if not report.files:

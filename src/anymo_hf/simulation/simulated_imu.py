@@ -19,7 +19,7 @@ from anymo_hf.simulation.errors import SensorErrors
 from anymo_hf.simulation.imu import simulate_imu
 from anymo_hf.simulation.kinematics import NUM_KINEMATIC_VALUES, SegmentKinematics
 from anymo_hf.simulation.motion import clip_texts
-from anymo_hf.simulation.placements import Placements
+from anymo_hf.simulation.placements import Placements, find_placement
 
 
 KINEMATICS_ROW_SECONDS = 60.0
@@ -57,6 +57,22 @@ class SimulatedIMUConfig(datasets.BuilderConfig):
     gravity: bool = True
     seed: int = 0
     fingerprint: str = ""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.check()
+
+    def check(self) -> None:
+        """Raises a `ValueError` for what no row could be made of."""
+        self.placements = tuple(self.placements)
+        for name in self.placements:
+            find_placement(name)  # an unknown name should be told now, not by a worker
+        SensorErrors.preset(self.errors)
+        if self.num_placements < NUM_SEGMENTS:
+            raise ValueError(
+                f"`num_placements` must be at least {NUM_SEGMENTS}, one a segment, but is {self.num_placements}; name "
+                "the placements to have fewer."
+            )
 
 
 class SimulatedIMU(datasets.GeneratorBasedBuilder):
@@ -99,13 +115,8 @@ class SimulatedIMU(datasets.GeneratorBasedBuilder):
         if not self._files:
             raise ValueError(f"{data_dir} holds no converted motion; write it with `convert_motions`.")
         kwargs["fingerprint"] = _fingerprint(self._files)
-        if "placements" in kwargs:
-            kwargs["placements"] = tuple(kwargs["placements"])
         super().__init__(config_name=config_name, data_dir=str(data_dir), **kwargs)
-        SensorErrors.preset(self.config.errors)
-        if self.config.name == "dense":
-            # Unknown names should be told now, not by a worker.
-            _make_placements(self.config, "", None)
+        self.config.check()  # `datasets` has set the fields one by one
 
     def _info(self) -> datasets.DatasetInfo:
         value = datasets.Value

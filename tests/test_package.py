@@ -1,0 +1,74 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The package as a whole: what importing it costs, what it exports, what its pages say."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import anymo_hf
+from anymo_hf.simulation import conversion
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_importing_the_package_brings_no_heavy_modules():
+    heavy = ("datasets", "trimesh", "torch_geometric", "matplotlib", "pandas", "scipy.signal", "scipy.interpolate")
+    loaded = run("import sys, anymo_hf; print(*sys.modules)").split()
+    before = run("import sys; from transformers import PreTrainedModel; print(*sys.modules)").split()
+    assert not [name for name in heavy if name in loaded and name not in before]
+
+
+def test_importing_the_package_is_quick():
+    code = (
+        "import time; from transformers import PreTrainedModel; start = time.perf_counter(); import anymo_hf; "
+        "print(time.perf_counter() - start)"
+    )
+    assert min(float(run(code)) for _ in range(3)) < 0.3
+
+
+def test_everything_exported_exists():
+    for name in anymo_hf.__all__:
+        assert getattr(anymo_hf, name) is not None
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_code_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, page, "exec"), {"__name__": "page"})
+
+
+# What decides the numbers in a data set. If this test fails, ask whether the same motion file still gives the same
+# numbers: if not, raise SIMULATION_VERSION; then put the new digest here.
+SIMULATION_SOURCES = (
+    *("kinematics.py", "motion.py", "segments.py", "rotations.py", "readers/*.py"),
+    *("imu.py", "errors.py", "placements.py", "body.py", "body_default.npz"),
+)
+DIGEST_OF_VERSION = {"1.0.0": "DIGEST"}
+
+
+def test_the_version_of_the_simulation_follows_its_sources():
+    folder = ROOT / "src" / "anymo_hf" / "simulation"
+    files = sorted(file for pattern in SIMULATION_SOURCES for file in folder.glob(pattern))
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    assert DIGEST_OF_VERSION[conversion.SIMULATION_VERSION] == digest
+
+
+def test_no_file_is_too_long():
+    files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")]
+    lengths = {
+        file.name: len(file.read_text(encoding="utf-8").splitlines()) for file in files if "_vendor" not in str(file)
+    }
+    assert {name: length for name, length in lengths.items() if length > 500} == {}
