@@ -18,7 +18,7 @@ test-all: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m mlinter --rules-toml tools/mlinter_rules.toml src/anymo_hf/modeling src/anymo_hf/processing
+	$(BIN)/python tools/lint_models.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

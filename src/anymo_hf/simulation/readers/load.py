@@ -30,7 +30,7 @@ def load_motion(path: str | Path, joint_map: dict[str, str] | str | Path | None 
 
     The world's z axis points up; a file with y up is turned so that its z becomes x, and nothing else is turned. The
     length unit is found from the size of the skeleton. If a file `labels.jsonl` stands beside it, its row of the same
-    name gives the texts.
+    name gives the texts (`label`, `style`, `captions`) and the source (`dataset`, `subject`, `license`).
 
     Args:
         path (`str` or `Path`):
@@ -63,7 +63,7 @@ def load_motion(path: str | Path, joint_map: dict[str, str] | str | Path | None 
     motion = retarget(_read_joints(path, data), joint_map, path.name)
     row = _read_labels(path.absolute().parent).get(path.stem, {})
     motion.texts = _texts(row, float(motion.timestamps[0]), float(motion.timestamps[-1]))
-    motion.source = source | ({"subject": str(row["subject"])} if row.get("subject") else {})
+    motion.source = source | {key: str(row[key]) for key in ("dataset", "subject", "license") if row.get(key)}
     return motion
 
 
