@@ -7,6 +7,7 @@ INSTALLED := .venv/installed
 .PHONY: demo test test-all lint format bench results docs clean
 
 demo: $(INSTALLED)
+	mkdir -p demo
 	$(BIN)/anymo demo --out demo/report.html
 
 test: $(INSTALLED)
