@@ -33,7 +33,7 @@ configs:
 Readings of inertial sensors simulated on moving bodies by [anymo-hf](https://pypi.org/project/anymo-hf), simulation
 version $version. $num_rows rows, $minutes minutes of motion, $sampling_rate Hz.
 
-```python no-run
+```python
 from datasets import load_dataset
 
 rows = load_dataset("path/to/this/folder", split="train", streaming=True)

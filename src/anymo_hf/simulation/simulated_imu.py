@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`SimulatedIMU`: a `datasets` builder over converted motions, as kinematics or as dense readings."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -215,8 +216,15 @@ def _generator(seed: int, *words: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
 
 
+@functools.lru_cache(maxsize=16)
+def _scaled_body(bone_offsets: bytes | None) -> BodySurface:
+    """The body of a subject; many recordings share one."""
+    offsets = None if bone_offsets is None else np.frombuffer(bone_offsets).reshape(NUM_SEGMENTS, 3)
+    return BodySurface.default(bone_offsets=offsets)
+
+
 def _make_placements(config: SimulatedIMUConfig, recording_id: str, bone_offsets: np.ndarray | None) -> Placements:
-    body = BodySurface.default(bone_offsets=bone_offsets)
+    body = _scaled_body(None if bone_offsets is None else np.asarray(bone_offsets, np.float64).tobytes())
     generator = _generator(config.seed, recording_id, "placements")
     if config.placements:
         placements = Placements.from_names(config.placements, body)
