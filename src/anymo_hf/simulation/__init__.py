@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulation: real or synthetic motion becomes the readings of sensors anywhere on the body."""
 
+from anymo_hf.simulation.allan import fit_sensor_errors
 from anymo_hf.simulation.body import BodySurface
 from anymo_hf.simulation.errors import SensorErrors
 from anymo_hf.simulation.imu import simulate_imu
@@ -19,6 +20,7 @@ __all__ = [
     "SegmentMotion",
     "SensorErrors",
     "TextSpan",
+    "fit_sensor_errors",
     "load_motion",
     "save_motion",
     "simulate_imu",
