@@ -77,23 +77,30 @@ _TRUNK = (
     ("back of the waist", "Pelvis", 0.9, (-1, 0, 0), ("sacrum", "back waist", "waist back")),
     ("lower back", "L5", 0.5, (-1, 0, 0), ("lumbar", "l5", "low back")),
     ("abdomen", "L3", 0.5, (1, 0, 0), ("belly", "stomach", "l3")),
-    ("middle back", "T12", 0.5, (-1, 0, 0), ("mid back", "t12")),
+    ("middle back", "T12", 0.5, (-1, 0, 0), ("mid back", "spine", "t12")),
     ("chest", "T8", 0.4, (1, 0, 0), ("sternum", "torso", "trunk", "breast", "t8", "chest strap")),
-    ("upper back", "T8", 0.7, (-1, 0, 0), ("back", "between the shoulder blades")),
+    ("upper back", "T8", 0.7, (-1, 0, 0), ("back", "between the shoulder blades", "backpack")),
     ("neck", "Neck", 0.5, (-1, 0, 0), ("nape",)),
     ("head", "Head", 0.9, (0, 0, 1), ("helmet", "cap", "hat", "top of the head")),
     ("forehead", "Head", 0.7, (1, 0, 0), ("headband", "front of the head", "headset")),
 )
 # The same for the left side; the right side is its mirror image.
 _LIMBS = (
-    ("wrist", "Forearm", 0.92, (0, 0, 1), ("watch", "smartwatch", "smart watch", "wristband", "wristwatch")),
+    (
+        "wrist",
+        "Forearm",
+        0.92,
+        (0, 0, 1),
+        ("watch", "smartwatch", "smart watch", "wristband", "wristwatch", "arm wrist", "wrist of the dominant hand"),
+    ),
     ("forearm", "Forearm", 0.5, (0, 0, 1), ("lower arm", "fore arm")),
     ("elbow", "Forearm", 0.05, (0, 0, 1), ()),
     ("hand", "Hand", 0.35, (0, 0, 1), ("back of the hand", "hand back")),
     ("palm", "Hand", 0.4, (0, 0, -1), ("in hand", "handheld", "hand held", "held in hand")),
     ("upper arm", "UpperArm", 0.5, (0, 0, 1), ("arm band", "armband", "biceps", "arm", "upperarm")),
     ("shoulder", "Shoulder", 0.6, (0, 0, 1), ("collar", "clavicle")),
-    ("hip", "Pelvis", 0.7, (0, 1, 0), ("side of the waist", "waist side", "belt side")),
+    ("hip", "Pelvis", 0.7, (0, 1, 0), ("side of the waist", "waist side", "belt side", "front hip", "waist")),
+    ("breast pocket", "T8", 0.5, (1, 0.5, 0), ("jacket pocket", "upper pocket", "shirt pocket", "chest pocket")),
     ("back pocket", "Pelvis", 0.0, (-1, 0.6, 0), ("rear pocket", "back trouser pocket", "buttock")),
     (
         "trouser pocket",
@@ -126,18 +133,25 @@ def _build_table() -> tuple[dict[str, NamedPlacement], dict[str, str]]:
 
 
 NAMED_PLACEMENTS, PLACEMENT_ALIASES = _build_table()
-_SIDED_WORDS = {word for name, *_, others in _LIMBS for word in (name, *others)}
+
+_SHORT_FORMS = {
+    **{"l": "left", "lt": "left", "r": "right", "rt": "right"},
+    **{"lua": "left upper arm", "lla": "left forearm", "rua": "right upper arm", "rla": "right forearm"},
+}
 
 
 def normalize_placement_name(name: str) -> str:
     """`"L_Wrist"`, `"wrist (left)"`, `"LeftWrist"` and `"left-wrist"` all become `"left wrist"`."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())
     words = re.sub(r"[^a-z0-9]+", " ", spaced.lower()).split()
-    words = [{"l": "left", "lt": "left", "r": "right", "rt": "right"}.get(word, word) for word in words]
+    words = " ".join(_SHORT_FORMS.get(word, word) for word in words).split()
     sides = [word for word in words if word in ("left", "right")]
-    return " ".join(sides[:1] + [word for word in words if word not in ("left", "right", "the")])
+    # A dominant side is no side: nobody knows which it is.
+    silent = ("left", "right", "the", "of", "dominant")
+    return " ".join(sides[:1] + [word for word in words if word not in silent])
 
 
+_SIDED_WORDS = {normalize_placement_name(word) for name, *_, others in _LIMBS for word in (name, *others)}
 _LOOKUP = {normalize_placement_name(name): name for name in NAMED_PLACEMENTS} | {
     normalize_placement_name(alias): name for alias, name in PLACEMENT_ALIASES.items()
 }
@@ -161,8 +175,10 @@ def get_placement(name: str) -> NamedPlacement:
     if key in _LOOKUP:
         return NAMED_PLACEMENTS[_LOOKUP[key]]
     if key in _SIDED_WORDS:
-        raise ValueError(f"Placement {name!r} exists on both sides; write 'left {key}' or 'right {key}'.")
-    close = difflib.get_close_matches(key, list(_LOOKUP), n=3, cutoff=0.6)
+        left, right = _LOOKUP[f"left {key}"], _LOOKUP[f"right {key}"]
+        raise ValueError(f"Placement {name!r} exists on both sides; write {left!r} or {right!r}.")
+    matches = difflib.get_close_matches(key, [*_LOOKUP, *sorted(_SIDED_WORDS)], n=3, cutoff=0.6)
+    close = list(dict.fromkeys(_LOOKUP.get(match) or _LOOKUP[f"left {match}"] for match in matches))
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {sorted(NAMED_PLACEMENTS)}."
     raise ValueError(f"Placement {name!r} is unknown; {hint}")
 
