@@ -1,7 +1,26 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
-"""anymo-hf: wearable inertial sensors and language."""
+"""anymo-hf: wearable inertial sensors and language. Importing it registers its classes with transformers."""
 
+from transformers import AutoConfig, AutoFeatureExtractor, AutoProcessor
+
+from anymo_hf.modeling.configuration_anymo import AnyMoConfig, AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig
+from anymo_hf.processing import (
+    ActivitySpan,
+    AnyMoFeatureExtractor,
+    AnyMoProcessor,
+    Recording,
+    SensorStream,
+    StreamingFeatureExtractor,
+    add_motion_tokens,
+    calibrate,
+    inspect_recording,
+    make_recording,
+    merge_windows,
+    motion_token,
+    read_recording,
+    read_recordings,
+)
 from anymo_hf.simulation import (
     BodySurface,
     Placements,
@@ -17,16 +36,39 @@ from anymo_hf.simulation import (
 from anymo_hf.version import __version__
 
 
+for _config in (AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig, AnyMoConfig):
+    AutoConfig.register(_config.model_type, _config, exist_ok=True)
+for _config in (AnyMoGraphEncoderConfig, AnyMoConfig):
+    AutoFeatureExtractor.register(_config, AnyMoFeatureExtractor, exist_ok=True)
+AutoProcessor.register(AnyMoConfig, AnyMoProcessor, exist_ok=True)
+
 __all__ = [
+    "ActivitySpan",
+    "AnyMoConfig",
+    "AnyMoFeatureExtractor",
+    "AnyMoGraphEncoderConfig",
+    "AnyMoPQTokenizerConfig",
+    "AnyMoProcessor",
     "BodySurface",
     "Placements",
+    "Recording",
     "SegmentKinematics",
     "SegmentMotion",
     "SensorErrors",
+    "SensorStream",
+    "StreamingFeatureExtractor",
     "TextSpan",
     "__version__",
+    "add_motion_tokens",
+    "calibrate",
     "fit_sensor_errors",
+    "inspect_recording",
     "load_motion",
+    "make_recording",
+    "merge_windows",
+    "motion_token",
+    "read_recording",
+    "read_recordings",
     "save_motion",
     "simulate_imu",
 ]

@@ -12,3 +12,30 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """Processing: whatever a sensor recorded becomes the models' input, and the names of placements."""
+
+from .calibration_anymo import calibrate
+from .feature_extraction_anymo import AnyMoFeatureExtractor, merge_windows
+from .inspection_anymo import inspect_recording
+from .processing_anymo import AnyMoProcessor, add_motion_tokens, motion_token
+from .reading_anymo import read_recording, read_recordings
+from .recording_anymo import make_recording
+from .streaming_anymo import StreamingFeatureExtractor
+from .streams_anymo import ActivitySpan, Recording, SensorStream
+
+
+__all__ = [
+    "ActivitySpan",
+    "AnyMoFeatureExtractor",
+    "AnyMoProcessor",
+    "Recording",
+    "SensorStream",
+    "StreamingFeatureExtractor",
+    "add_motion_tokens",
+    "calibrate",
+    "inspect_recording",
+    "make_recording",
+    "merge_windows",
+    "motion_token",
+    "read_recording",
+    "read_recordings",
+]
