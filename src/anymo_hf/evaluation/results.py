@@ -54,6 +54,13 @@ README_FIGURES = (
         "2 processes",
         "times real time",
     ),
+    (
+        "6 sensors for an hour at 100 Hz to features, s",
+        "processing",
+        "synthetic signal",
+        "60 min of 6 sensors at 100 Hz",
+        "array to features, s",
+    ),
 )
 
 
