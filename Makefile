@@ -28,7 +28,9 @@ format: $(INSTALLED)
 # Figures of speed mean something only on an idle machine.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/processing.py
 	$(BIN)/python benchmarks/real_vs_simulated.py
+	$(BIN)/python benchmarks/calibration.py
 
 results: $(INSTALLED)
 	$(BIN)/python -m anymo_hf.evaluation.results

@@ -60,6 +60,35 @@ def test_errors_are_one_clear_line(arguments, message, motion_file, tmp_path, ca
     assert message.replace("MOTION", str(motion_file)) in error and "Traceback" not in error
 
 
+@pytest.fixture
+def recording_file(tmp_path):
+    """Ten seconds of a wrist at rest, in g."""
+    rows = ["t,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"]
+    rows += [f"{i / 50:.2f},0.01,0.0{i % 3},0.99,0.00{i % 2},0.001,0.002" for i in range(500)]
+    path = tmp_path / "wrist.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return path
+
+
+def test_inspect(recording_file, tmp_path, capsys):
+    plot = tmp_path / "picture.png"
+    assert main(["inspect", str(recording_file), "--placement", "left wrist", "--plot", str(plot)]) == 0
+    printed = capsys.readouterr().out
+    assert "left wrist: 500 samples, 10.0 s at 50 Hz" in printed
+    assert "WARNING: left wrist: the force seems to be in g" in printed
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    right = ["inspect", str(recording_file), "--placement", "left wrist", "--force-unit", "g", "--plot", str(plot)]
+    assert main(right) == 0
+    assert "WARNING" not in capsys.readouterr().out
+
+
+def test_inspect_says_what_is_missing(recording_file, capsys):
+    assert main(["inspect", str(recording_file)]) == 1
+    assert "where its sensor was worn" in capsys.readouterr().err
+    assert main(["inspect", str(recording_file), "--placement", "wrst"]) == 1
+    assert "left wrist" in capsys.readouterr().err
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--version"])

@@ -41,6 +41,15 @@ def test_everything_exported_exists():
         assert getattr(anymo_hf, name) is not None
 
 
+def test_the_auto_classes_know_ours(tmp_path):
+    from transformers import AutoConfig, AutoFeatureExtractor
+
+    anymo_hf.AnyMoFeatureExtractor().save_pretrained(tmp_path)
+    anymo_hf.AnyMoGraphEncoderConfig.small().save_pretrained(tmp_path)
+    assert isinstance(AutoConfig.from_pretrained(tmp_path), anymo_hf.AnyMoGraphEncoderConfig)
+    assert isinstance(AutoFeatureExtractor.from_pretrained(tmp_path), anymo_hf.AnyMoFeatureExtractor)
+
+
 @pytest.mark.parametrize("page", ["README.md"])
 def test_code_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -27,6 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_demo(commands)
     _add_simulate(commands)
+    _add_inspect(commands)
     return parser
 
 
@@ -57,6 +58,22 @@ def _add_simulate(commands) -> None:
     simulate.add_argument("--joint-map", help="JSON file {segment: joint} for a skeleton the readers do not know")
     simulate.add_argument("--num-proc", type=int, default=1, help="processes")
     simulate.set_defaults(run=run_simulate)
+
+
+def _add_inspect(commands) -> None:
+    inspect = commands.add_parser(
+        "inspect", help="say what a sensor recording seems to be", description=run_inspect.__doc__
+    )
+    inspect.add_argument("path", help="CSV or Parquet file, or a Sensor Logger folder")
+    inspect.add_argument("--placement", help='where it was worn, such as "left wrist", if the file does not say')
+    inspect.add_argument("--recording", help="which one, if the file holds several")
+    inspect.add_argument("--rate", type=float, help="samples per second, if the file has no time")
+    inspect.add_argument("--force-unit", help="g, mg, m/s^2 (default)")
+    inspect.add_argument("--rate-unit", help="deg/s, mdeg/s, rad/s (default)")
+    inspect.add_argument("--gravity", choices=("included", "removed"), help="default: included")
+    inspect.add_argument("--calibrate", action="store_true", help="find the sensors' up direction from walking")
+    inspect.add_argument("--plot", help="picture to write (default: FILE_inspection.png in this folder)")
+    inspect.set_defaults(run=run_inspect)
 
 
 def run_demo_command(args: argparse.Namespace) -> None:
@@ -95,6 +112,35 @@ def run_simulate(args: argparse.Namespace) -> int:
     print(report)
     print(f"Wrote {args.out}")
     return 1 if report.failures else 0
+
+
+def run_inspect(args: argparse.Namespace) -> None:
+    """Units, gravity, rate, gaps, clipping and stillness of a recording as its readings show them, and a picture."""
+    from pathlib import Path
+
+    from anymo_hf.inspection_plot import plot_inspection
+    from anymo_hf.processing.calibration_anymo import calibrate
+    from anymo_hf.processing.inspection_anymo import inspect_recording
+    from anymo_hf.processing.reading_anymo import read_recording
+
+    options = {
+        "recording": args.recording,
+        "placements": args.placement,
+        "sampling_rate": args.rate,
+        "force_unit": args.force_unit,
+        "rate_unit": args.rate_unit,
+        "gravity": args.gravity,
+    }
+    recording = read_recording(args.path, **{name: value for name, value in options.items() if value is not None})
+    report = inspect_recording(recording)
+    print(report)
+    if args.calibrate:
+        for sensor in calibrate(recording).sensors:
+            quality = ", ".join(f"{name} {value:.3g}" for name, value in sensor.calibration_quality.items())
+            print(f"{sensor.placement}: calibration {sensor.calibration}{f' ({quality})' if quality else ''}")
+    plot = Path(args.plot or f"{Path(args.path).stem}_inspection.png")
+    plot_inspection(report).savefig(plot)
+    print(f"Wrote {plot}")
 
 
 if __name__ == "__main__":
