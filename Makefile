@@ -4,17 +4,23 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-all lint format bench results docs clean
+.PHONY: demo test test-all hf-tests lint format bench results docs clean
 
 demo: $(INSTALLED)
 	mkdir -p demo
 	$(BIN)/anymo demo --out demo/report.html
 
 test: $(INSTALLED)
+	-$(BIN)/python tools/fetch_hf_tests.py
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-all: $(INSTALLED)
+	-$(BIN)/python tools/fetch_hf_tests.py
 	$(BIN)/python -m pytest -n auto
+
+# transformers' own test mixins; without them the tests that use them skip.
+hf-tests: $(INSTALLED)
+	$(BIN)/python tools/fetch_hf_tests.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

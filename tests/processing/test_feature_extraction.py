@@ -321,7 +321,7 @@ def test_the_input_is_left_as_it_was(extractor):
 
 
 def _saving_tests():
-    """The transformers library's own tests of saving, from its source distribution (CONVENTIONS section 6)."""
+    """The transformers library's own tests of saving, as `tools/fetch_hf_tests.py` gets them."""
     folder = Path(__file__).parents[1] / "hf_common" / "_vendor" / transformers.__version__
     path = folder / "test_feature_extraction_common.py"
     if not path.is_file():
@@ -332,7 +332,10 @@ def _saving_tests():
     return module.FeatureExtractionSavingTestMixin
 
 
-@pytest.mark.skipif(_saving_tests() is None, reason="tests of transformers' source distribution are not in _vendor")
-class TestSavingOfTransformers(_saving_tests() or object, unittest.TestCase):
+_SAVING_TESTS = _saving_tests()
+
+
+@pytest.mark.skipif(_SAVING_TESTS is None, reason="transformers' own tests are needed: make hf-tests")
+class TestSavingOfTransformers(*([_SAVING_TESTS] if _SAVING_TESTS else []), unittest.TestCase):
     feature_extraction_class = AnyMoFeatureExtractor
     feat_extract_dict = {"feature_size": 6, "sampling_rate": 50, "padding_value": 0.0}
