@@ -9,24 +9,34 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 from anymo_hf.simulation.motion import SegmentMotion, TextSpan
 from anymo_hf.simulation.readers.asf_amc import find_asf, read_asf_amc
 from anymo_hf.simulation.readers.bvh import read_bvh
 from anymo_hf.simulation.readers.joint_motion import JointMotion
+from anymo_hf.simulation.readers.momentum_glb import read_momentum_glb
+from anymo_hf.simulation.readers.mvnx import read_mvnx
 from anymo_hf.simulation.readers.npz import DAMAGE, read_npz
+from anymo_hf.simulation.readers.nymeria import NYMERIA_KEYS, read_nymeria
 from anymo_hf.simulation.readers.retarget import retarget
 from anymo_hf.simulation.readers.skeletons import read_joint_map
+from anymo_hf.simulation.readers.smpl import RATE_KEYS, read_amass
 
 
-SUPPORTED_SUFFIXES = (".bvh", ".amc", ".npz")
-# Peak memory over file size; measured were 10.4 for BVH, 11.7 for AMC and 2.5 for npz, and short numbers take more.
-_MEMORY_PER_BYTE = {".bvh": 16, ".amc": 20, ".npz": 3}
+SUPPORTED_SUFFIXES = (".bvh", ".amc", ".npz", ".mvnx", ".glb")
+# Peak memory over file size. Measured were 10.4 for BVH, 11.7 for AMC and 2.5 for our own npz, and short numbers take
+# more; on files in the published layout 2.9 for MVNX, 14 for GLB, 4.8 for Nymeria and 22 for AMASS, both in float32.
+_MEMORY_PER_BYTE = {".bvh": 16, ".amc": 20, ".mvnx": 6, ".glb": 18, "ours": 3, "nymeria": 6, "amass": 26}
 
 
 def load_motion(path: str | Path, joint_map: dict[str, str] | str | Path | None = None) -> SegmentMotion:
     """
-    Read a motion file of any supported kind: `.bvh`, `.amc` (with its `.asf` beside it) or our own `.npz`.
+    Read a motion file of any supported kind.
+
+    These are `.bvh`, `.amc` (with its `.asf` beside it), `.mvnx`, Momentum's `.glb`, and `.npz`: our own, Nymeria's
+    `xdata.npz` (without narration; `read_nymeria` takes the clock offset that it needs) or AMASS (on an average body;
+    `read_amass` takes your own model file).
 
     The world's z axis points up; a file with y up is turned so that its z becomes x, and nothing else is turned. The
     length unit is found from the size of the skeleton. If a file `labels.jsonl` stands beside it, its row of the same
@@ -53,18 +63,42 @@ def load_motion(path: str | Path, joint_map: dict[str, str] | str | Path | None 
         )
     joint_map = read_joint_map(joint_map)
     check_memory(path)
-    data = path.read_bytes()
-    source = {"name": path.stem, "dataset": path.absolute().parent.name, "sha256": hashlib.sha256(data).hexdigest()}
-    if suffix == ".npz":
+    if suffix in (".npz", ".mvnx", ".glb"):
+        motion = _read_whole_motion(path, joint_map)
         # What it was converted from stays its source.
-        motion = read_npz(path)
-        motion.source = source | motion.source
+        motion.source = _source(path, path.read_bytes()) | motion.source
         return motion
+    data = path.read_bytes()
+    source = _source(path, data)
     motion = retarget(_read_joints(path, data), joint_map, path.name)
     row = _read_labels(path.absolute().parent).get(path.stem, {})
     motion.texts = _texts(row, float(motion.timestamps[0]), float(motion.timestamps[-1]))
     motion.source = source | {key: str(row[key]) for key in ("dataset", "subject", "license") if row.get(key)}
     return motion
+
+
+def _source(path: Path, data: bytes) -> dict[str, str]:
+    return {"name": path.stem, "dataset": path.absolute().parent.name, "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _npz_kind(path: Path) -> Literal["ours", "nymeria", "amass"]:
+    """Whose motion an npz file holds: the names of its arrays tell."""
+    names: set[str] = set()
+    # A damaged archive is for the reader to complain about.
+    with contextlib.suppress(*DAMAGE), open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+        names = {entry.removesuffix(".npy") for entry in archive.namelist()}
+    if names >= NYMERIA_KEYS:
+        return "nymeria"
+    return "amass" if names >= {"poses", "trans"} and not names.isdisjoint(RATE_KEYS) else "ours"
+
+
+def _read_whole_motion(path: Path, joint_map: dict[str, str]) -> SegmentMotion:
+    """A file whose reader says all about its motion, also where it comes from."""
+    if path.suffix.lower() == ".mvnx":
+        return read_mvnx(path)
+    if path.suffix.lower() == ".glb":
+        return read_momentum_glb(path, joint_map)
+    return {"ours": read_npz, "nymeria": read_nymeria, "amass": read_amass}[_npz_kind(path)](path)
 
 
 def _read_joints(path: Path, data: bytes) -> JointMotion:
@@ -91,11 +125,13 @@ def available_memory() -> int:
 def memory_needed(path: Path) -> int:
     """Bytes of memory that reading a motion file will take at its peak, from its size alone."""
     size = path.stat().st_size
-    if path.suffix.lower() == ".npz":
+    kind = path.suffix.lower()
+    if kind == ".npz":
+        kind = _npz_kind(path)
         # Entries may be compressed. A damaged archive is for the reader to complain about.
         with contextlib.suppress(*DAMAGE), open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             size = max(size, sum(entry.file_size for entry in archive.infolist()))
-    return size * _MEMORY_PER_BYTE[path.suffix.lower()]
+    return size * _MEMORY_PER_BYTE[kind]
 
 
 def check_memory(path: Path, available: int | None = None) -> None:
