@@ -32,11 +32,17 @@ class PairedRecording:
         values (`np.ndarray` of shape `(num_samples, 6)`):
             Specific force (m/s^2) and angular rate (rad/s) in the sensor's frame; NaN where not measured.
         judged (`tuple[float, float]`):
-            First and last second of what is to be compared. The first half of it is for fitting.
+            First and last second of what is to be compared.
+        split (`float`, *optional*, defaults to halfway through `judged`):
+            The second before which alignments are fitted and after which they are judged.
         for_development (`bool`):
             Whether settings may be chosen on it. Figures for such recordings are not held out.
         has_force (`bool`, *optional*, defaults to `True`):
             False if positions are unknown, so that only the angular rate can be compared.
+        has_rate (`bool`, *optional*, defaults to `True`):
+            False if the angular rate helps to align but must not be judged, because the clocks were set with it.
+        band (`float`, *optional*, defaults to 15.0):
+            Hertz up to which readings are compared.
         lever_arm (`np.ndarray` of shape `(3,)`, *optional*, defaults to `None`):
             The sensor's place in the segment frame in metres, if it is known; otherwise it is fitted.
     """
@@ -52,6 +58,13 @@ class PairedRecording:
     for_development: bool
     has_force: bool = True
     lever_arm: np.ndarray | None = None
+    split: float | None = None
+    has_rate: bool = True
+    band: float = 15.0
+
+    def __post_init__(self):
+        if self.split is None:
+            self.split = sum(self.judged) / 2
 
 
 def data_folder() -> Path:
@@ -115,7 +128,7 @@ def read_gaitmap(folder: Path) -> Iterator[PairedRecording]:
     """
     The example walk of gaitmap (Kuederle et al., IEEE OJEMB 2024): both insteps, and three markers on either foot.
 
-    The foot's pose is the best rigid fit to toe, heel and fifth metatarsal.
+    The foot's pose is the best rigid fit to toe, heel and fifth metatarsal. The left foot is for choosing.
     """
     with np.load(folder / "paired" / "gaitmap" / "gaitmap_walk.npz") as data:
         markers, names = data["markers_m"].astype(np.float64), data["marker_names"].tolist()
@@ -124,28 +137,77 @@ def read_gaitmap(folder: Path) -> Iterator[PairedRecording]:
             letter = side[0].upper()
             foot = markers[:, [names.index(f"{letter}_{name}") for name in ("TOE", "FCC", "FM5")]]
             segment = SEGMENTS.index(f"{letter}_Foot")
-            motion = rigid_body(*fit_rigid_body(foot), timestamps, segment)
+            motion = rigid_body(*fit_rigid_body(foot)[:2], timestamps, segment)
             values = data[f"imu_{side}"].astype(np.float64)
             times = np.arange(len(values)) / float(data["imu_hz"])
             yield PairedRecording(
-                "gaitmap", f"{side} foot", "s1", motion, segment, times, values, (times[0], timestamps[-1]), False
+                "gaitmap",
+                f"{side} foot",
+                "s1",
+                motion,
+                segment,
+                times,
+                values,
+                (times[0], timestamps[-1]),
+                side == "left",
             )
 
 
-def fit_rigid_body(markers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and quaternions that best move one fixed shape onto markers, shape `(num_frames, num_markers, 3)`."""
-    center = markers.mean(1)
-    # The shape: every frame's markers turned onto the first frame's, averaged; then every frame is fitted to that.
-    shape = (markers - center[:, None])[0]
-    for _ in range(3):
-        u, _, vt = np.linalg.svd(np.swapaxes(markers - center[:, None], 1, 2) @ shape)
-        u[..., 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
-        rotation = u @ vt  # shape to world
-        shape = ((markers - center[:, None]) @ rotation).mean(0)
-    quaternions = matrix_to_quaternion(torch.from_numpy(rotation)).numpy()
-    signs = np.sign((quaternions[1:] * quaternions[:-1]).sum(-1, keepdims=True))
-    quaternions[1:] *= np.cumprod(signs, axis=0)
-    return center, quaternions
+def fit_rigid_body(markers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    The motion of one fixed shape that fits markers best, and the shape.
+
+    The shape is the median of all frames' markers, each turned onto the shape (generalised Procrustes analysis), so
+    that it belongs to the subject and not to a frame or trial, and a marker that is astray for a while does no harm.
+
+    Args:
+        markers (`np.ndarray` of shape `(num_frames, num_markers, 3)`):
+            Metres, NaN where a marker was not seen. The first frame with most markers is the first guess of the shape.
+
+    Returns:
+        `tuple[np.ndarray, np.ndarray, np.ndarray]`: Positions and quaternions as from `fit_shape`, and the shape
+        `(num_markers, 3)` in metres, with its origin at the markers' mean.
+    """
+    shape = markers[np.argmax(np.isfinite(markers).all(-1).sum(1))]
+    for _ in range(6):
+        shape = shape - shape.mean(0)
+        positions, quaternions, misfit = fit_shape(markers, shape)
+        shape = shape + np.nanmedian(misfit, axis=0)
+    return positions, quaternions, shape
 
 
-READERS = {"broad": read_broad, "repoimu": read_repoimu, "gaitmap": read_gaitmap}
+def fit_shape(markers: np.ndarray, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Poses that move a shape onto markers with the least sum of squares, frame by frame (Kabsch's method).
+
+    Args:
+        markers (`np.ndarray` of shape `(num_frames, num_markers, 3)`):
+            Metres, NaN where a marker was not seen.
+        shape (`np.ndarray` of shape `(num_markers, 3)`):
+            Where the markers are on the body, in metres.
+
+    Returns:
+        `tuple[np.ndarray, np.ndarray, np.ndarray]`: Positions of the shape's origin `(num_frames, 3)`,
+        world-from-shape quaternions `(num_frames, 4)`, and markers minus shape in the shape's frame
+        `(num_frames, num_markers, 3)`. NaN in frames with fewer than three markers.
+    """
+    seen = np.isfinite(markers).all(-1)
+    usable = seen.sum(1) >= 3
+    weight = seen[usable][..., None] / seen[usable].sum(1)[:, None, None]
+    points = np.nan_to_num(markers[usable])
+    center, middle = (points * weight).sum(1), (shape * weight).sum(1)  # of the markers seen
+    u, _, vt = np.linalg.svd(np.swapaxes((points - center[:, None]) * weight, 1, 2) @ (shape - middle[:, None]))
+    u[..., 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+    rotation = u @ vt  # shape to world
+    positions, quaternions = np.full((len(markers), 3), np.nan), np.full((len(markers), 4), np.nan)
+    positions[usable] = center - np.einsum("tij,tj->ti", rotation, middle)
+    quaternions[usable] = continuous(matrix_to_quaternion(torch.from_numpy(rotation)).numpy())
+    misfit = np.full(markers.shape, np.nan)
+    misfit[usable] = (markers[usable] - positions[usable][:, None]) @ rotation - shape
+    return positions, quaternions, misfit
+
+
+def continuous(quaternions: np.ndarray) -> np.ndarray:
+    """The same rotations, shape `(num_frames, 4)`, with the sign that lies nearer to the frame before."""
+    signs = np.where((quaternions[1:] * quaternions[:-1]).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+    return quaternions * np.concatenate([np.ones((1, 1)), np.cumprod(signs, axis=0)])

@@ -19,6 +19,7 @@ from anymo_hf.simulation.rotations import (
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 paired_data = pytest.importorskip("paired_data")
+paired_sets = pytest.importorskip("paired_sets")
 real_vs_simulated = pytest.importorskip("real_vs_simulated")
 
 MOUNTING = quaternion_exp(torch.tensor([0.9, -1.4, 0.7], dtype=torch.float64))
@@ -144,9 +145,92 @@ def test_rigid_body_is_found_from_noisy_markers():
     positions, rotation, quaternions = pose(t)
     shape = np.array([[0.1, 0.02, 0.0], [-0.12, 0.0, 0.01], [0.03, -0.05, 0.0]])
     markers = positions[:, None] + shape @ np.swapaxes(rotation, 1, 2)
-    found_positions, found = paired_data.fit_rigid_body(markers)
+    found_positions, found, _ = paired_data.fit_rigid_body(markers)
     np.testing.assert_allclose(found_positions, markers.mean(1), atol=1e-12)
     # The body's own axes are free, its turns are not.
     turned = quaternion_to_matrix(torch.from_numpy(found)).numpy()
     np.testing.assert_allclose(turned @ turned[0].T, rotation @ rotation[0].T, atol=1e-6)
     assert ((found[1:] * found[:-1]).sum(-1) > 0).all()
+
+
+SHAPE = np.array([[0.03, 0.05, 0.2], [0.06, -0.01, 0.02], [0.04, 0.05, -0.2], [-0.04, 0.03, -0.21]])
+
+
+def noisy_trials(generator, num=5, noise=2e-4):
+    """Markers, true positions and true rotation matrices of short trials at 100 Hz."""
+    for number in range(num):
+        positions, rotation, _ = pose(2.0 * number + np.arange(120 + 7 * number) / 100)
+        markers = positions[:, None] + SHAPE @ np.swapaxes(rotation, 1, 2)
+        yield markers + noise * generator.standard_normal(markers.shape), positions, rotation
+
+
+def test_marker_trials_share_one_shape_and_survive_astray_markers():
+    trials = list(noisy_trials(np.random.default_rng(0)))
+    trials[1][0][:, 2] += 0.08  # came off before the trial
+    trials[3][0][40:, [0, 1]] = trials[3][0][40:, [1, 0]]  # two are taken for each other: nothing can be saved
+    found = paired_sets.fit_marker_trials([markers for markers, *_ in trials])
+    # The body's own axes and origin are free, but are the same in all trials.
+    own = quaternion_to_matrix(torch.from_numpy(found[0][1][:1])).numpy()[0].T @ trials[0][2][0]
+    for number, ((positions, quaternions), (_, true_positions, rotation)) in enumerate(
+        zip(found, trials, strict=True)
+    ):
+        good = np.isfinite(positions).all(1)
+        assert good.all() if number != 3 else good[:40].any() and not good[40:].any()
+        turned = quaternion_to_matrix(torch.from_numpy(quaternions)).numpy() @ own
+        np.testing.assert_allclose(turned[good], rotation[good], atol=0.02)
+        origin = true_positions + rotation @ SHAPE.mean(0)
+        np.testing.assert_allclose(positions[good], origin[good], atol=3e-3)
+
+
+def test_a_shape_is_found_although_a_marker_is_missing_at_times():
+    ((markers, _, rotation),) = noisy_trials(np.random.default_rng(1), num=1, noise=0.0)
+    markers[50:, 1] = np.nan
+    markers[100:, 2] = np.nan  # two are left
+    positions, quaternions, shape = paired_data.fit_rigid_body(markers)
+    turned = quaternion_to_matrix(torch.from_numpy(quaternions)).numpy()
+    np.testing.assert_allclose(turned[:100] @ turned[0].T, rotation[:100] @ rotation[0].T, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(shape[0] - shape[2]), np.linalg.norm(SHAPE[0] - SHAPE[2]), rtol=1e-6)
+    assert np.isnan(positions[100:]).all()
+
+
+def made_trials(num=8):
+    """Poses at 120 Hz and readings at 100 Hz of trials of 2 s and a little more."""
+    trials = []
+    for number in range(num):
+        seconds = 2 + 0.1 * number
+        frames, samples = (3.0 * number + np.linspace(0, seconds, round(seconds * rate) + 1) for rate in (120, 100))
+        positions, _, quaternions = pose(frames)
+        trials.append((positions, quaternions, true_readings(samples) + BIAS))
+    return trials
+
+
+ABOUT = {"dataset": "made", "name": "up", "subject": "s1", "for_development": False}
+
+
+def test_every_other_trial_is_fitted_and_the_rest_is_judged():
+    trials = made_trials()
+    recording = paired_sets.from_trials(trials, 100.0, 16, has_rate=False, **ABOUT)
+    comparison = real_vs_simulated.compare(recording, real_vs_simulated.ours())
+    np.testing.assert_allclose(comparison.alignment.offset, LEVER_ARM, atol=2e-3)
+    assert comparison.alignment.clock_offset == pytest.approx(0, abs=1e-4)
+    assert comparison.figures["force NRMSE"] < 0.01
+    assert "rate NRMSE" not in comparison.figures
+    judged = (
+        sum(len(values) for *_, values in trials[1::2]) / 100 - len(trials) // 2 * 0.5
+    )  # s, less the filter's reach
+    assert comparison.complete.sum() == pytest.approx(60 * judged, abs=8)
+    for number in range(len(trials)):
+        broken = [(p, q, values * (2.0 if i == number else 1.0)) for i, (p, q, values) in enumerate(trials)]
+        other = real_vs_simulated.align(paired_sets.from_trials(broken, 100.0, 16, **ABOUT), real_vs_simulated.ours())
+        same = torch.allclose(other.offset, comparison.alignment.offset, atol=1e-3)
+        assert same == (number % 2 == 1)
+
+
+def test_all_methods_are_judged_at_the_same_moments_and_join_no_trials():
+    recording = paired_sets.from_trials(made_trials(4), 100.0, 16, **ABOUT)
+    compared = real_vs_simulated.judge_set("gaitdynamics", [recording])
+    assert len({comparisons[0].figures["share judged"] for comparisons in compared.values()}) == 1
+    for (comparison,) in compared.values():
+        gaps = np.flatnonzero(np.diff(comparison.complete.astype(int)))
+        assert len(gaps) == 4  # two trials with nothing around them
+    assert compared["official recipe, poses interpolated"][0].figures["force NRMSE"] < 0.1
