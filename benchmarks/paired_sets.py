@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from paired_data import (
     PairedRecording,
+    continuous,
     fit_rigid_body,
     fit_shape,
     read_broad,

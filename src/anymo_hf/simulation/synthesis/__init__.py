@@ -14,6 +14,7 @@ from anymo_hf.simulation.motion import SegmentMotion
 from anymo_hf.simulation.synthesis.gait import plan_walk
 from anymo_hf.simulation.synthesis.plan import MotionPlan
 from anymo_hf.simulation.synthesis.postures import plan_sit_down, plan_stand, plan_wave
+from anymo_hf.simulation.synthesis.recordings import ACTIVITIES, random_body, random_recording
 
 
 def sequence(
@@ -119,12 +120,15 @@ def _named(name: str, options: dict) -> dict[str, str]:
 
 
 __all__ = [
+    "ACTIVITIES",
     "MotionPlan",
     "demo_motion",
     "plan_sit_down",
     "plan_stand",
     "plan_walk",
     "plan_wave",
+    "random_body",
+    "random_recording",
     "sequence",
     "sit_down",
     "stand",

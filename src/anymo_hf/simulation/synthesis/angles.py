@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from anymo_hf.processing.placements_anymo import NUM_SEGMENTS, SEGMENT_PARENTS, SEGMENTS
-from anymo_hf.simulation.rotations import quaternion_exp, quaternion_multiply, quaternion_rotate
+from anymo_hf.simulation.rotations import quaternion_rotate
 
 
 _TRUNK_ANGLES = (
-    "pelvis_tilt", "pelvis_obliquity", "pelvis_rotation",
+    "pelvis_tilt", "pelvis_obliquity", "pelvis_rotation", "pelvis_roll",
     "trunk_flexion", "trunk_bending", "trunk_rotation",
     "neck_flexion", "neck_bending", "neck_rotation",
 )  # fmt: skip
@@ -23,6 +23,7 @@ _LIMB_ANGLES = (
 
 # Columns of an angle array. All are zero in upright standing with the arms hanging, the palms towards the thighs.
 # Pelvis and trunk: tilt and flexion forward, obliquity left side up, bending and rotation to the left are positive.
+# The roll turns the body to its left about its own long axis, after all else: how a lying person turns over.
 # Limbs: flexion, abduction, inward rotation, pronation (palm backwards) and deviation to the thumb are positive.
 ANGLES = (*_TRUNK_ANGLES, *(f"{side}_{name}" for side in ("left", "right") for name in _LIMB_ANGLES))
 ANGLE_INDEX = {name: index for index, name in enumerate(ANGLES)}
@@ -64,6 +65,7 @@ def _joint_table() -> list[tuple[int, int, float, np.ndarray, float]]:
         ("Pelvis", "pelvis_rotation", 1.0, _Z, 0.0),
         ("Pelvis", "pelvis_tilt", 1.0, _Y, 0.0),
         ("Pelvis", "pelvis_obliquity", 1.0, _X, 0.0),
+        ("Pelvis", "pelvis_roll", 1.0, _Z, 0.0),
     ]
     for part, shares in (("trunk", _TRUNK_SHARES), ("neck", _NECK_SHARES)):
         for segment, share in shares.items():
@@ -82,15 +84,21 @@ _JOINTS = _joint_table()
 
 def rotation(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Quaternions of shape `(..., 4)` that turn by `angle` (radians, any shape) about the unit vector `axis`."""
-    return quaternion_exp(torch.from_numpy(np.asarray(angle, dtype=np.float64)[..., None] * axis)).numpy()
+    half = 0.5 * np.asarray(angle, dtype=np.float64)[..., None]
+    return np.concatenate([np.cos(half), np.sin(half) * axis], axis=-1)
 
 
 def compose(first: np.ndarray, *others: np.ndarray) -> np.ndarray:
     """The product of quaternions, the last one applied first."""
-    product = torch.from_numpy(np.asarray(first, dtype=np.float64))
+    product = np.asarray(first, dtype=np.float64)
     for other in others:
-        product = quaternion_multiply(product, torch.from_numpy(np.asarray(other, dtype=np.float64)))
-    return product.numpy()
+        a, b = np.moveaxis(product, -1, 0), np.moveaxis(np.asarray(other, dtype=np.float64), -1, 0)
+        product = np.empty(np.broadcast_shapes(product.shape, np.shape(other)))
+        product[..., 0] = a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3]
+        product[..., 1] = a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2]
+        product[..., 2] = a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1]
+        product[..., 3] = a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0]
+    return product
 
 
 def rotate(quaternions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -116,6 +124,8 @@ def local_rotations(angles: np.ndarray, heading: np.ndarray | float = 0.0) -> np
     local[..., 0] = 1.0
     local[:, 0] = rotation(_Z, np.broadcast_to(heading, len(angles)))
     for segment, angle, share, axis, offset in _JOINTS:
+        if not offset and not angles[:, angle].any():
+            continue
         local[:, segment] = compose(local[:, segment], rotation(axis, share * angles[:, angle] + offset))
     return local
 

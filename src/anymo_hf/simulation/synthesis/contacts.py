@@ -17,6 +17,7 @@ SOLE_THICKNESS = 0.02  # m from the toe joint down to the floor
 HEEL_REACH = 0.05  # m from the ankle back to where the heel touches
 TOE_LENGTH = 0.06  # m from the toe joint to the tip
 HORIZONTAL_CUTOFF, VERTICAL_CUTOFF, FOOT_CUTOFF = 3.0, 2.5, 4.0  # Hz, of the pelvis' path and of foot corrections
+LED = 100000.0  # weight of a pelvis path that the plan itself gives, against 1 for a foot
 HELD, FREE = 300000.0, 0.3  # weights of a foot on the floor and in the air
 CLEARANCE = 0.012  # m of a swinging foot above the floor
 MIN_KNEE = np.radians(8.0)  # a planted leg bends at least so much
@@ -47,7 +48,13 @@ def sole_paths(positions: np.ndarray, orientations: np.ndarray, bone_offsets: np
 
 
 def plant_feet(
-    local: np.ndarray, contacts: np.ndarray, bone_offsets: np.ndarray, frame_rate: float
+    local: np.ndarray,
+    contacts: np.ndarray,
+    bone_offsets: np.ndarray,
+    frame_rate: float,
+    floors: np.ndarray | None = None,
+    height: np.ndarray | None = None,
+    velocity: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Moves the body over its planted feet.
@@ -65,12 +72,21 @@ def plant_feet(
             Parent origin to segment origin in the T-pose, in metres.
         frame_rate (`float`):
             Frames per second.
+        floors (`np.ndarray` of shape `(num_frames, 2)`, *optional*, defaults to `None`):
+            Height of what is below the left and the right foot, in metres; `None` means 0.
+        height (`np.ndarray` of shape `(num_frames, 2)`, *optional*, defaults to `None`):
+            Pelvis height in metres and how much it counts, 0 to 1; the feet decide the rest.
+        velocity (`np.ndarray` of shape `(num_frames, 3)`, *optional*, defaults to `None`):
+            Pelvis velocity along world x and y in m/s and how much it counts, 0 to 1.
 
     Returns:
         `tuple(np.ndarray, np.ndarray)`: Pelvis positions `(num_frames, 3)` in metres, the floor at z = 0, and the
         rotations with both legs corrected.
     """
     local = local.copy()
+    floors = np.zeros((len(local), 2)) if floors is None else floors
+    height = np.zeros((len(local), 2)) if height is None else height
+    velocity = np.zeros((len(local), 3)) if velocity is None else velocity
     points = sole_points(bone_offsets)
     positions, orientations = forward_kinematics(local, np.zeros((len(local), 3)), bone_offsets)
     feet, stances = [], []
@@ -83,7 +99,10 @@ def plant_feet(
     soles = np.stack([[rotate(feet[s], points[s, p]) for p in (0, 1)] for s in (0, 1)]).transpose(2, 0, 1, 3)
     balls = ankles[:, :, None] + soles
     balls[:, :, 0] += np.stack([_heel_to_ball(stances[s], points[s]) for s in (0, 1)], axis=1)
-    root, anchors = _solve_root(balls, contacts, [s[0] for s in stances], _straightness(local), frame_rate)
+    support = balls - [0.0, 0.0, 1.0] * floors[:, :, None, None]
+    led = (height, velocity)
+    root, anchors = _solve_root(support, contacts, [s[0] for s in stances], _straightness(local), led, frame_rate)
+    anchors[..., 2] = floors
     hips = positions[:, [leg[0] for leg in _LEGS]]
     goals = _ankle_goals(root, ankles, balls, contacts, anchors, frame_rate)
     root = _keep_in_reach(root, hips, goals, contacts, bone_offsets, frame_rate)
@@ -94,6 +113,7 @@ def plant_feet(
         tip = bone_offsets[leg[3]] + rotate(local[:, leg[3]], np.array([TOE_LENGTH, 0.0, -SOLE_THICKNESS]))
         low = np.minimum(*(rotate(feet[side], p)[:, 2] for p in points[side]))
         low = np.minimum(low, rotate(feet[side], tip)[:, 2])
+        low = low - floors[:, side]
         goals[:, side, 2] = _clear_floor(goals[:, side, 2], low, contacts[:, side].sum(-1), frame_rate)
         margin = FREE_MARGIN + (HELD_MARGIN - FREE_MARGIN) * np.minimum(contacts[:, side].sum(-1), 1.0)
         _bend_leg(local, leg, hips[:, side] + root, orientations, goals[:, side], feet[side], margin, bone_offsets)
@@ -172,7 +192,7 @@ def _clear_floor(height, low, touching, frame_rate) -> np.ndarray:
     return height
 
 
-def _solve_root(balls, contacts, stances, straightness, frame_rate) -> tuple[np.ndarray, np.ndarray]:
+def _solve_root(balls, contacts, stances, straightness, led, frame_rate) -> tuple[np.ndarray, np.ndarray]:
     """
     Pelvis path and the place of each stance, both unknown, by least squares.
 
@@ -185,7 +205,12 @@ def _solve_root(balls, contacts, stances, straightness, frame_rate) -> tuple[np.
     firm = weights * straightness
     height = -(means[..., 2] * straightness).sum(1) / np.maximum(firm.sum(1), 1e-9)
     root = np.empty((num_frames, 3))
-    root[:, 2] = smooth_path(height[:, None], firm.sum(1), VERTICAL_CUTOFF, frame_rate)[:, 0]
+    (given, share), (*speeds, hold) = led[0].T, led[1].T
+    # With no foot on the floor only what is given says where the pelvis is.
+    mix = np.where(share > 0, np.maximum(share, 1 - np.minimum(weights.sum(1), 1.0)), 0.0)
+    height = (1 - mix) * height + mix * given
+    firm = (1 - share) * firm.sum(1) + share * LED
+    root[:, 2] = smooth_path(height[:, None], firm, VERTICAL_CUTOFF, frame_rate)[:, 0]
     counts = [stance.max() + 1 for stance in stances]
     rows = [np.flatnonzero(stance >= 0) for stance in stances]
     columns = [stance[row] + offset for stance, row, offset in zip(stances, rows, (0, counts[0]), strict=True)]
@@ -196,12 +221,15 @@ def _solve_root(balls, contacts, stances, straightness, frame_rate) -> tuple[np.
     third = sparse.diags([-1.0, 3.0, -3.0, 1.0], [0, 1, 2, 3], (max(num_frames - 3, 0), num_frames))
     smooth = stiffness(HORIZONTAL_CUTOFF, frame_rate) * (third.T @ third)
     start = sparse.coo_matrix(([1.0], ([0], [0])), (num_frames, num_frames))  # the path begins at the origin
-    total = sparse.diags(weights.sum(1)) + smooth + start
+    # A velocity that the plan gives; a trace of standing still keeps paths without any contact determined.
+    first = frame_rate * sparse.diags([-1.0, 1.0], [0, 1], (max(num_frames - 1, 0), num_frames))
+    hold = (hold * LED + 1e-9)[1:]
+    total = sparse.diags(weights.sum(1)) + smooth + start + first.T @ sparse.diags(hold) @ first
     places = sparse.diags(np.asarray(coupling.sum(0)).ravel())
     matrix = sparse.bmat([[total, -coupling], [-coupling.T, places]], format="csc")
     # Both equations' right sides, for x and y: what pulls the pelvis, and what pulls every place.
     right = np.zeros((num_frames + sum(counts), 2))
-    right[:num_frames] = -means[..., :2].sum(1)
+    right[:num_frames] = -means[..., :2].sum(1) + first.T @ (hold[:, None] * np.stack(speeds, axis=1)[1:])
     for side, (row, column) in enumerate(zip(rows, columns, strict=True)):
         np.add.at(right, num_frames + column, means[row, side, :2])
     solution = spsolve(matrix, right)

@@ -10,6 +10,7 @@ from anymo_hf.simulation.synthesis.contacts import sole_paths
 from anymo_hf.simulation.synthesis.curves import evaluate_series, fourier_series, smooth_noise, smooth_step
 from anymo_hf.simulation.synthesis.plan import MotionPlan, no_angles, set_angles
 from anymo_hf.simulation.synthesis.postures import add_sway, describe, standing_angles
+from anymo_hf.simulation.synthesis.staging import mix_angles, pose_arm, shift_angles
 
 
 # Gait cycle in % from heel contact, and degrees. Approximate key values of the curves for natural cadence in
@@ -39,10 +40,16 @@ _SPEED_RANGE = (0.4, 2.0)
 
 _CAPTIONS = (
     "A person walks forward{manner}.",
-    "Someone is walking straight ahead{manner}, arms swinging.",
+    "Someone is walking{manner}.",
     "The person takes a few steps forward{manner}.",
     "They walk across the room{manner}.",
 )
+_CARRY = {
+    "": "",
+    "left": " carrying a bag in the left hand",
+    "right": " carrying a bag in the right hand",
+    "both": " carrying a box with both hands",
+}
 
 
 def plan_walk(
@@ -51,6 +58,8 @@ def plan_walk(
     seed: int = 0,
     frame_rate: float = 120.0,
     bone_offsets: np.ndarray | None = None,
+    turn_rate: float = 0.0,
+    carry: str = "",
 ) -> MotionPlan:
     """
     A person who stands, walks straight ahead and stops.
@@ -70,6 +79,10 @@ def plan_walk(
             Frames per second.
         bone_offsets (`np.ndarray` of shape `(23, 3)`, *optional*, defaults to `DEFAULT_BONE_OFFSETS`):
             The subject's bones: long legs take longer steps.
+        turn_rate (`float`, *optional*, defaults to 0.0):
+            How fast the way bends to the left, in rad/s, -0.8 to 0.8.
+        carry (`str`, *optional*, defaults to `""`):
+            `"left"`, `"right"` (a bag hangs from that arm) or `"both"` (a box before the body).
 
     Returns:
         `MotionPlan`: From standing to standing.
@@ -78,10 +91,11 @@ def plan_walk(
         ValueError: If the speed or the duration cannot be walked.
     """
     low, high = _SPEED_RANGE
-    if not (low <= speed <= high and duration >= 3):
+    if not (low <= speed <= high and duration >= 3 and abs(turn_rate) <= 0.8 and carry in _CARRY):
         raise ValueError(
-            f"Walking needs a `speed` of {low} to {high} m/s and a `duration` of at least 3 s, but {speed:g} m/s "
-            f"and {duration:g} s were given."
+            f"Walking needs a `speed` of {low} to {high} m/s, a `duration` of at least 3 s, a `turn_rate` within 0.8 "
+            f"rad/s and `carry` of {sorted(_CARRY)}, but {speed:g} m/s, {duration:g} s, {turn_rate:g} rad/s and "
+            f"{carry!r} were given."
         )
     rng = np.random.default_rng([seed, 1])
     style = _draw_style(rng, speed)
@@ -105,8 +119,22 @@ def plan_walk(
     contacts = gait_contacts(phase)
     still = np.maximum(1 - 12 * envelope, 0)[:, None, None]
     manner = " slowly" if speed < 0.9 else " quickly" if speed > 1.6 else ""
+    _carry(angles, carry, envelope)
+    manner += _CARRY[carry] + (f" on a curve to the {'left' if turn_rate > 0 else 'right'}" if turn_rate else "")
     texts = describe("walking", _CAPTIONS, duration, rng, manner=manner)
-    return MotionPlan(angles, np.maximum(contacts, np.minimum(2 * still, 1)), frame_rate, texts)
+    heading = np.cumsum(envelope) / frame_rate * turn_rate
+    return MotionPlan(angles, np.maximum(contacts, np.minimum(2 * still, 1)), frame_rate, texts, heading=heading)
+
+
+def _carry(angles: np.ndarray, carry: str, share: np.ndarray) -> None:
+    """Stills the arm that holds a load: hanging with a bag, or both before the body with a box."""
+    if carry == "both":
+        pose_arm(angles, "both", "carry", 0.93 * share)
+    elif carry:
+        names = {"shoulder_flexion": 2.0, "shoulder_abduction": 9.0, "elbow_flexion": 8.0}
+        mix_angles(angles, 0.85 * share, **{f"{carry}_{name}": value for name, value in names.items()})
+        # The trunk leans away from the load.
+        shift_angles(angles, trunk_bending=(-3.0 if carry == "left" else 3.0) * share)
 
 
 def _leg_length(bone_offsets: np.ndarray = DEFAULT_BONE_OFFSETS) -> float:

@@ -37,6 +37,14 @@ class MotionPlan:
             Posture at the first frame, `"standing"` or `"seated"`.
         ends (`str`, *optional*, defaults to `"standing"`):
             Posture at the last frame.
+        heading (`np.ndarray` of shape `(num_frames,)`, *optional*, defaults to `None`):
+            How far the person has turned to the left since the first frame, in radians.
+        floors (`np.ndarray` of shape `(num_frames, 2)`, *optional*, defaults to `None`):
+            Height of what is below the left and the right foot, in metres: the steps of a stair.
+        height (`np.ndarray` of shape `(num_frames, 2)`, *optional*, defaults to `None`):
+            Pelvis height in metres where the feet don't decide it, and how much it counts, 0 to 1.
+        velocity (`np.ndarray` of shape `(num_frames, 3)`, *optional*, defaults to `None`):
+            Pelvis velocity forward and to the left in m/s where the feet don't decide it, and how much it counts.
     """
 
     angles: np.ndarray
@@ -45,6 +53,17 @@ class MotionPlan:
     texts: tuple[TextSpan, ...] = ()
     starts: str = "standing"
     ends: str = "standing"
+    heading: np.ndarray | None = None
+    floors: np.ndarray | None = None
+    height: np.ndarray | None = None
+    velocity: np.ndarray | None = None
+
+    def __post_init__(self):
+        num_frames = len(self.angles)
+        self.heading = np.zeros(num_frames) if self.heading is None else self.heading
+        self.floors = np.zeros((num_frames, 2)) if self.floors is None else self.floors
+        self.height = np.zeros((num_frames, 2)) if self.height is None else self.height
+        self.velocity = np.zeros((num_frames, 3)) if self.velocity is None else self.velocity
 
     @property
     def duration(self) -> float:
@@ -70,8 +89,27 @@ class MotionPlan:
         middle = shift + overlap / 2 / self.frame_rate
         texts = [replace(t, end=min(t.end, middle)) for t in self.texts]
         texts += [replace(t, start=max(t.start + shift, middle), end=t.end + shift) for t in other.texts]
-        joined = (join(getattr(self, name), getattr(other, name)) for name in ("angles", "contacts"))
-        return MotionPlan(*joined, self.frame_rate, tuple(texts), self.starts, other.ends)
+
+        def join_given(a, b):
+            """The last column says how much the others count."""
+            share = join(a[:, -1:], b[:, -1:])
+            values = join(a[:, :-1] * a[:, -1:], b[:, :-1] * b[:, -1:]) / np.maximum(share, 1e-9)
+            return np.concatenate([values, share], axis=1)
+
+        # The next activity goes on where this one has led: turned, and a floor higher or lower.
+        level = self.floors[-1].mean()
+        return MotionPlan(
+            join(self.angles, other.angles),
+            join(self.contacts, other.contacts),
+            self.frame_rate,
+            tuple(texts),
+            self.starts,
+            other.ends,
+            join(self.heading, self.heading[-1] + other.heading),
+            join(self.floors, level + other.floors),
+            join_given(self.height, other.height + [level, 0.0]),
+            join_given(self.velocity, other.velocity),
+        )
 
     def to_motion(
         self, bone_offsets: np.ndarray | None = None, heading: float = 0.0, source: dict[str, str] | None = None
@@ -91,8 +129,12 @@ class MotionPlan:
             `SegmentMotion`: The floor is at z = 0 and the pelvis starts above the origin.
         """
         offsets = np.array(DEFAULT_BONE_OFFSETS if bone_offsets is None else bone_offsets, dtype=np.float64)
+        heading = heading + self.heading
         local = local_rotations(self.angles, heading)
-        root, local = plant_feet(local, self.contacts, offsets, self.frame_rate)
+        forward, left, share = self.velocity.T
+        cosine, sine = np.cos(heading), np.sin(heading)
+        velocity = np.stack([forward * cosine - left * sine, forward * sine + left * cosine, share], axis=1)
+        root, local = plant_feet(local, self.contacts, offsets, self.frame_rate, self.floors, self.height, velocity)
         positions, orientations = forward_kinematics(local, root, offsets)
         timestamps = np.arange(len(root)) / self.frame_rate
         described = {"dataset": "anymo-hf synthesis", "license": "Apache-2.0"} | (source or {})
