@@ -28,6 +28,7 @@ def test_importing_the_package_brings_no_heavy_modules():
     assert not [name for name in heavy if name in loaded and name not in before]
 
 
+@pytest.mark.slow  # a measurement of time: not beside other tests
 def test_importing_the_package_is_quick():
     code = (
         "import time; from transformers import PreTrainedModel; start = time.perf_counter(); import anymo_hf; "
