@@ -26,12 +26,16 @@ COLUMNS = ("dataset", "subset", "model", "metric", "value", "ci", "num_windows",
 
 README_MARKS = ("<!-- results -->", "<!-- end of results -->")
 # What README shows: words, then table, dataset, subset and metric, then the models side by side.
-_OURS, _RECIPE = ("anymo-hf, 20 Hz", "anymo-hf"), ("official recipe, poses interpolated", "official recipe")
+_OURS, _RECIPE = (
+    ("anymo-hf, 25 Hz", "anymo-hf, 20 Hz", "anymo-hf"),
+    ("official recipe, poses interpolated", "official recipe"),
+)
 README_FIGURES = (
     ("rigid body, specific force, NRMSE", "real against simulated", "BROAD", "all recordings", "force NRMSE"),
     ("rigid body, angular rate, NRMSE", "real against simulated", "BROAD", "all recordings", "rate NRMSE"),
-    ("both insteps walking, force, NRMSE", "real against simulated", "gaitmap", "all recordings", "force NRMSE"),
-    ("both insteps walking, rate, NRMSE", "real against simulated", "gaitmap", "all recordings", "rate NRMSE"),
+    ("right instep walking, force, NRMSE", "real against simulated", "gaitmap", "held-out recordings", "force NRMSE"),
+    ("right instep walking, rate, NRMSE", "real against simulated", "gaitmap", "held-out recordings", "rate NRMSE"),
+    ("shanks walking, force, NRMSE", "real against simulated", "GaitDynamics", "held-out recordings", "force NRMSE"),
     ("stick, angular rate, NRMSE", "real against simulated", "RepoIMU T-stick", "held-out recordings", "rate NRMSE"),
     (
         "2,374 sensors, million readings per second and core",
