@@ -1,6 +1,6 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sets of the paper and its peers that are not in `data/har` but whose layout a public source proves."""
+"""Further sets of the paper and its peers whose layout a public source proves."""
 
 import re
 from collections.abc import Iterator
