@@ -170,6 +170,18 @@ def test_a_task_that_kills_its_process_harms_no_other():
     assert results == {(number,): 2 * number for number in (0, 1, 2, 4)}
 
 
+def test_who_stops_asking_does_not_wait_for_the_rest():
+    began = time.monotonic()
+    results = conversion._run_all(_sleep, [(1.0,)] * 240, 2, "Testing")
+    next(results)
+    results.close()
+    assert time.monotonic() - began < 60  # all of them would take two minutes
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 def _exit_if_three(number: int) -> int:
     if number == 3:
         os._exit(9)

@@ -120,7 +120,7 @@ def convert_motions(
             error.errno, f"Cannot write to the folder {folder}: {error.strerror}; choose another one"
         ) from error
     settings = {"sampling_rate": float(sampling_rate), "cutoff": cutoff, "joint_map": joint_map}
-    originals, duplicates, failures = _find_duplicates(sources, num_proc)
+    originals, duplicates, failures = _find_duplicates(sources)
     tasks = [(path, folder / f"{digest[:16]}.safetensors", settings) for digest, path in originals.items()]
     finished = {path: target for path, target, _ in tasks if is_converted(target, settings)}
     num_skipped = len(finished)
@@ -251,7 +251,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _find_duplicates(sources: list[Path], num_proc: int) -> tuple[dict[str, Path], dict[Path, Path], dict[Path, str]]:
+def _find_duplicates(sources: list[Path]) -> tuple[dict[str, Path], dict[Path, Path], dict[Path, str]]:
     """Digest -> first path that has it, copy -> that path, unreadable path -> reason."""
     digests, failures = {}, {}
     for path in sources:
@@ -298,13 +298,18 @@ def _run_all(function, tasks: list[tuple], num_proc: int, what: str) -> Iterator
         lost = []
         with _pool(min(num_proc, max(1, len(tasks)))) as pool:
             futures = {pool.submit(function, *task): task for task in tasks}
-            for future in as_completed(futures):
-                try:
-                    yield futures[future], future.result()
-                except BrokenProcessPool:
-                    lost.append(futures[future])
-                    continue
-                progress.update()
+            try:
+                for future in as_completed(futures):
+                    try:
+                        result = future.result()
+                    except BrokenProcessPool:
+                        lost.append(futures[future])
+                        continue
+                    yield futures[future], result
+                    progress.update()
+            finally:
+                # Whoever stops asking, because the disk is full say, must not wait for all that is left.
+                pool.shutdown(cancel_futures=True)
         # One of the lost tasks killed its process, and the pool with it. One at a time shows which.
         for task in lost:
             with _pool(1) as pool:
