@@ -2,9 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """anymo-hf: wearable inertial sensors and language. Importing it registers its classes with transformers."""
 
-from transformers import AutoConfig, AutoFeatureExtractor, AutoProcessor
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForPreTraining,
+    AutoModelForSequenceClassification,
+    AutoProcessor,
+)
 
 from anymo_hf.modeling.configuration_anymo import AnyMoConfig, AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig
+from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
+from anymo_hf.modeling.modeling_anymo_heads import (
+    AnyMoGraphEncoderForPreTraining,
+    AnyMoGraphEncoderForSequenceClassification,
+)
 from anymo_hf.processing import (
     ActivitySpan,
     AnyMoFeatureExtractor,
@@ -40,13 +52,21 @@ for _config in (AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig, AnyMoConfig):
     AutoConfig.register(_config.model_type, _config, exist_ok=True)
 for _config in (AnyMoGraphEncoderConfig, AnyMoConfig):
     AutoFeatureExtractor.register(_config, AnyMoFeatureExtractor, exist_ok=True)
+AutoModel.register(AnyMoGraphEncoderConfig, AnyMoGraphEncoder, exist_ok=True)
+AutoModelForPreTraining.register(AnyMoGraphEncoderConfig, AnyMoGraphEncoderForPreTraining, exist_ok=True)
+AutoModelForSequenceClassification.register(
+    AnyMoGraphEncoderConfig, AnyMoGraphEncoderForSequenceClassification, exist_ok=True
+)
 AutoProcessor.register(AnyMoConfig, AnyMoProcessor, exist_ok=True)
 
 __all__ = [
     "ActivitySpan",
     "AnyMoConfig",
     "AnyMoFeatureExtractor",
+    "AnyMoGraphEncoder",
     "AnyMoGraphEncoderConfig",
+    "AnyMoGraphEncoderForPreTraining",
+    "AnyMoGraphEncoderForSequenceClassification",
     "AnyMoPQTokenizerConfig",
     "AnyMoProcessor",
     "BodySurface",

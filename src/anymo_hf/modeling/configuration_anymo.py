@@ -44,10 +44,9 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Within blocks.
         initializer_range (`float`, *optional*, defaults to 0.02):
             Standard deviation of new weights of the predictor.
-        predictor_hidden_size (`int`, *optional*, defaults to 256):
-            Of the temporal Transformer that is used in pre-training only.
         predictor_intermediate_size (`int`, *optional*, defaults to 1024):
-            Of its feed-forward layers.
+            Of the feed-forward layers of the temporal Transformer that is used in pre-training only; its width is
+            `hidden_size`.
         predictor_num_hidden_layers (`int`, *optional*, defaults to 6):
             Its depth.
         predictor_num_attention_heads (`int`, *optional*, defaults to 8):
@@ -56,6 +55,9 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Its learned positions: 75 steps are 5 s.
         temperature (`float`, *optional*, defaults to 0.1):
             Of the predictive InfoNCE loss.
+        symmetric (`bool`, *optional*, defaults to `False`):
+            Whether pre-training uses a pair of views in both directions, as the paper does, at twice the cost, or in
+            one that is drawn.
     """
 
     model_type = "anymo_graph_encoder"
@@ -72,12 +74,12 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
     norm_eps: float = 1e-5
     dropout: float | int = 0.0
     initializer_range: float = 0.02
-    predictor_hidden_size: int = 256
     predictor_intermediate_size: int = 1024
     predictor_num_hidden_layers: int = 6
     predictor_num_attention_heads: int = 8
     max_num_steps: int = 75
     temperature: float = 0.1
+    symmetric: bool = False
 
     def __post_init__(self, **kwargs):
         self.segment_parents = list(self.segment_parents)
@@ -88,11 +90,10 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
     def small(cls, **kwargs) -> "AnyMoGraphEncoderConfig":
         """The preset that trains on two CPU cores."""
         sizes = {
-            "hidden_sizes": [32, 64, 128, 128],
-            "strides": [2, 1, 2, 1],
-            "predictor_hidden_size": 128,
-            "predictor_intermediate_size": 256,
-            "predictor_num_hidden_layers": 2,
+            "hidden_sizes": [16, 32, 48, 96],
+            "strides": [2, 2, 1, 1],
+            "predictor_intermediate_size": 384,
+            "predictor_num_hidden_layers": 3,
             "predictor_num_attention_heads": 4,
         }
         return cls(**{**sizes, **kwargs})
@@ -127,6 +128,11 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             )
         if self.normalization not in ("layer_norm", "batch_norm"):
             raise ValueError(f"`normalization` must be 'layer_norm' or 'batch_norm', but is {self.normalization!r}.")
+        if self.hidden_size % self.predictor_num_attention_heads:
+            raise ValueError(
+                f"`predictor_num_attention_heads` must divide the last of `hidden_sizes`, {self.hidden_size}, but is "
+                f"{self.predictor_num_attention_heads}."
+            )
         if self.temporal_kernel_size % 2 == 0:
             raise ValueError(
                 f"`temporal_kernel_size` must be odd, so that a step sees as much before as after, but is "
@@ -197,7 +203,7 @@ class AnyMoPQTokenizerConfig(PreTrainedConfig):
     @classmethod
     def small(cls, **kwargs) -> "AnyMoPQTokenizerConfig":
         """The preset beside `AnyMoGraphEncoderConfig.small()`."""
-        return cls(**{"latent_size": 128, "hidden_size": 128, **kwargs})
+        return cls(**{"latent_size": 96, "hidden_size": 128, **kwargs})
 
     @property
     def num_motion_tokens(self) -> int:

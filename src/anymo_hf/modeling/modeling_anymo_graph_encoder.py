@@ -1,0 +1,352 @@
+# Copyright 2026 The anymo-hf contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The graph encoder: readings of a few sensors in, a latent for every segment of the body out."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from .configuration_anymo import AnyMoGraphEncoderConfig
+
+
+# Messages pass along three relations, each with weights of its own: to itself, from children, from the parent.
+NUM_RELATIONS = 3
+# What a sensor reads before anyone has measured it, per channel: gravity in m/s^2, and a brisk turn in rad/s.
+TYPICAL_FORCE, TYPICAL_RATE = 9.80665, 2.0
+
+
+@dataclass
+class AnyMoGraphEncoderOutput(ModelOutput):
+    """
+    What the graph encoder gives.
+
+    Args:
+        last_hidden_state (`torch.FloatTensor` of shape `(batch_size, num_steps, num_segments, hidden_size)`):
+            A latent per step and segment; `num_steps` is `num_frames` divided by every stride in turn, rounded up.
+        pooled_latents (`torch.FloatTensor` of shape `(batch_size, num_steps, hidden_size)`):
+            Their mean over segments. Both are zero in steps that lie behind the recording's end.
+        steps_mask (`torch.BoolTensor` of shape `(batch_size, num_steps)`):
+            False in steps behind the recording's last observed frame.
+        hidden_states (`tuple[torch.FloatTensor]`, *optional*):
+            Of every block, of shape `(num_segments, batch_size, num_steps, channels)`.
+    """
+
+    last_hidden_state: torch.FloatTensor | None = None
+    pooled_latents: torch.FloatTensor | None = None
+    steps_mask: torch.BoolTensor | None = None
+    hidden_states: tuple[torch.FloatTensor, ...] | None = None
+
+
+def segment_adjacency(segment_parents: list[int]) -> torch.Tensor:
+    """
+    Who sends to whom on the body graph.
+
+    Args:
+        segment_parents (`list[int]`):
+            Index of every segment's parent, -1 at the root.
+
+    Returns:
+        `torch.Tensor` of shape `(3, num_segments, num_segments)`: Entry `[relation, sender, receiver]`; the relations
+        are self, towards the root and away from it. What a segment receives is divided by the number of its senders.
+    """
+    adjacency = torch.zeros(NUM_RELATIONS, len(segment_parents), len(segment_parents))
+    adjacency[0].fill_diagonal_(1.0)
+    for child, parent in enumerate(segment_parents):
+        if parent >= 0:
+            adjacency[1, child, parent] = 1.0
+            adjacency[2, parent, child] = 1.0
+    return adjacency / adjacency.sum(dim=(0, 1))
+
+
+class AnyMoNorm(nn.Module):
+    """
+    Layer norm over channels, or batch norm over all frames and segments that lie within their recording.
+
+    Layer norm keeps no statistics, so that a recording gives the same alone and in any batch, in training as later.
+    """
+
+    def __init__(self, config: AnyMoGraphEncoderConfig, num_channels: int):
+        super().__init__()
+        if config.normalization == "layer_norm":
+            self.norm = nn.LayerNorm(num_channels, eps=config.norm_eps)
+        else:
+            self.norm = nn.BatchNorm1d(num_channels, eps=config.norm_eps)
+
+    def forward(self, hidden_states: torch.Tensor, frames_mask: torch.Tensor) -> torch.Tensor:
+        if isinstance(self.norm, nn.LayerNorm):
+            return self.norm(hidden_states)
+        if not self.training:
+            return self.norm(hidden_states.flatten(0, -2)).view(hidden_states.shape)
+        # Padded frames must not enter the statistics.
+        normalised = torch.zeros_like(hidden_states)
+        valid = frames_mask.expand(hidden_states.shape[:-1])
+        normalised[valid] = self.norm(hidden_states[valid])
+        return normalised
+
+
+class AnyMoGraphConvolution(nn.Module):
+    """
+    Every segment receives from itself, its children and its parent, along edges of learned importance.
+
+    Segments come first in memory: what they send each other is then one product of a small matrix with a very wide
+    one, and the projection of what the three relations bring another.
+    """
+
+    def __init__(self, config: AnyMoGraphEncoderConfig, in_channels: int, out_channels: int):
+        super().__init__()
+        num_segments = config.num_segments
+        self.projection = nn.Linear(in_channels, NUM_RELATIONS * out_channels)
+        self.edge_importance = nn.Parameter(torch.ones(NUM_RELATIONS, num_segments, num_segments))
+        self.adjacency = nn.Buffer(segment_adjacency(config.segment_parents), persistent=False)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        num_segments, batch_size, num_frames, in_channels = hidden_states.shape
+        edges = (self.adjacency * self.edge_importance).to(hidden_states.dtype)
+        senders = edges.transpose(1, 2).flatten(0, 1)  # (3 * num_segments, num_segments), rows are receivers
+        received = (senders @ hidden_states.flatten(1)).view(NUM_RELATIONS, -1, in_channels)
+        received = received.transpose(0, 1).flatten(1)  # (num_segments * batch_size * num_frames, 3 * in_channels)
+
+        weight = self.projection.weight.unflatten(0, (NUM_RELATIONS, -1))  # (3, out_channels, in_channels)
+        weight = weight.transpose(0, 1).flatten(1)
+        bias = edges.sum(dim=1).transpose(0, 1) @ self.projection.bias.unflatten(0, (NUM_RELATIONS, -1))
+        hidden_states = F.linear(received, weight).view(num_segments, batch_size, num_frames, -1)
+        return hidden_states.add_(bias[:, None, None])
+
+
+class AnyMoGraphEncoderBlock(GradientCheckpointingLayer):
+    """A graph convolution, a temporal convolution that may skip frames, and a path around both."""
+
+    def __init__(
+        self, config: AnyMoGraphEncoderConfig, in_channels: int, out_channels: int, stride: int, has_residual: bool
+    ):
+        super().__init__()
+        kernel_size = config.temporal_kernel_size
+        self.stride = stride
+        self.has_residual = has_residual
+        self.graph_convolution = AnyMoGraphConvolution(config, in_channels, out_channels)
+        self.graph_norm = AnyMoNorm(config, out_channels)
+        self.temporal_convolution = nn.Conv2d(
+            out_channels, out_channels, (1, kernel_size), stride=(1, stride), padding=(0, kernel_size // 2)
+        )
+        self.temporal_norm = AnyMoNorm(config, out_channels)
+        self.dropout = nn.Dropout(config.dropout)
+        self.residual = None
+        if has_residual and (in_channels != out_channels or stride != 1):
+            self.residual = nn.Linear(in_channels, out_channels)
+            self.residual_norm = AnyMoNorm(config, out_channels)
+
+    def forward(
+        self, hidden_states: torch.Tensor, frames_mask: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> torch.Tensor:
+        residual = hidden_states[:, :, :: self.stride]
+        steps_mask = frames_mask[:, :: self.stride]
+        hidden_states = F.relu(self.graph_norm(self.graph_convolution(hidden_states), frames_mask), inplace=True)
+        # Frames behind a recording's end must look like the padding of the convolution.
+        hidden_states = hidden_states * frames_mask[..., None].to(hidden_states.dtype)
+        hidden_states = self.dropout(self.temporal_norm(self._convolve_over_time(hidden_states), steps_mask))
+        if self.residual is not None:
+            residual = self.residual_norm(self.residual(residual), steps_mask)
+        return F.relu(hidden_states + residual if self.has_residual else hidden_states, inplace=True)
+
+    def _convolve_over_time(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Of every segment and recording by itself; they are images of height 1 whose channels lie innermost."""
+        images = hidden_states.flatten(0, 1)[:, None].permute(0, 3, 1, 2)
+        images = self.temporal_convolution(images).permute(0, 2, 3, 1)
+        return images.reshape(*hidden_states.shape[:2], images.shape[2], -1)
+
+
+class AnyMoGraphEncoderPreTrainedModel(PreTrainedModel):
+    """What the graph encoder and its heads share."""
+
+    config: AnyMoGraphEncoderConfig
+    base_model_prefix = "graph_encoder"
+    main_input_name = "input_values"
+    input_modalities = ("time",)
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False  # losses are means, which gradient accumulation must divide
+    _no_split_modules = ["AnyMoGraphEncoderBlock"]
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+    _can_record_outputs = {"hidden_states": AnyMoGraphEncoderBlock}
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        super()._init_weights(module)
+        if isinstance(module, AnyMoGraphEncoder):
+            typical = torch.tensor([TYPICAL_FORCE] * 3 + [TYPICAL_RATE] * 3)
+            init.zeros_(module.input_mean)
+            init.copy_(module.input_std, typical[: self.config.num_channels].expand(module.input_std.shape))
+            init.ones_(module.input_weight)
+            init.zeros_(module.input_bias)
+            init.zeros_(module.mask_token)
+        elif isinstance(module, AnyMoGraphConvolution):
+            init.ones_(module.edge_importance)
+            init.copy_(module.adjacency, segment_adjacency(self.config.segment_parents))
+        elif isinstance(module, AnyMoGraphEncoderBlock):
+            for layer in (module.graph_convolution.projection, module.temporal_convolution):
+                init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+
+class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
+    """
+    Relational graph convolutions over the body's segments and convolutions over time.
+
+    Readings of unobserved segments are replaced by a learned vector, value by value, before anything else looks at
+    them; nothing tells the network what was observed but that vector. ST-GCN (https://huggingface.co/papers/1801.07455)
+    with the sizes of AnyMo (https://huggingface.co/papers/2605.22715).
+
+        input_values (B, T, 23, 6)
+          -> standardise, mask token
+          -> blocks: graph convolution, norm, ReLU, temporal convolution, norm, + residual, ReLU
+          -> last_hidden_state (B, N, 23, D) -> mean over segments -> pooled_latents (B, N, D)
+
+    Args:
+        config (`AnyMoGraphEncoderConfig`):
+            Its sizes.
+    """
+
+    def __init__(self, config: AnyMoGraphEncoderConfig):
+        super().__init__(config)
+        shape = (config.num_segments, config.num_channels)
+        # Statistics of observed readings, set once by `set_input_statistics`: nothing drifts while training.
+        self.input_mean = nn.Buffer(torch.zeros(shape))
+        self.input_std = nn.Buffer(torch.ones(shape))
+        self.input_weight = nn.Parameter(torch.ones(shape))
+        self.input_bias = nn.Parameter(torch.zeros(shape))
+        self.mask_token = nn.Parameter(torch.zeros(config.num_channels))
+        in_channels = [config.num_channels, *config.hidden_sizes[:-1]]
+        self.blocks = nn.ModuleList(
+            AnyMoGraphEncoderBlock(config, *sizes, has_residual=index > 0)
+            for index, sizes in enumerate(zip(in_channels, config.hidden_sizes, config.strides, strict=True))
+        )
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    @torch.no_grad()
+    def set_input_statistics(self, input_values: torch.Tensor, input_values_mask: torch.Tensor | None = None):
+        """
+        Take mean and deviation of the readings, per segment and channel, from examples of them.
+
+        Args:
+            input_values (`torch.Tensor` of shape `(..., num_frames, num_segments, num_channels)`):
+                Specific force (m/s^2) and angular rate (rad/s).
+            input_values_mask (`torch.BoolTensor` of that shape, *optional*, defaults to `None`):
+                True where they were observed; the others do not count. A channel that never was keeps its values.
+        """
+        values = input_values.reshape(-1, *self.input_mean.shape).double()
+        mask = torch.ones_like(values, dtype=torch.bool)
+        if input_values_mask is not None:
+            mask = input_values_mask.reshape(values.shape)
+        count = mask.sum(dim=0)
+        values = torch.where(mask, values, 0.0)
+        mean = values.sum(dim=0) / count.clamp(min=1)
+        variance = torch.where(mask, values - mean, 0.0).square().sum(dim=0) / count.clamp(min=1)
+        enough = (count > 1) & (variance > 0)
+        self.input_mean.copy_(torch.where(enough, mean, self.input_mean))
+        self.input_std.copy_(torch.where(enough, variance.sqrt(), self.input_std))
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        input_values: torch.FloatTensor,
+        input_values_mask: torch.BoolTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AnyMoGraphEncoderOutput:
+        r"""
+        Encode readings.
+
+        Args:
+            input_values (`torch.FloatTensor` of shape `(batch_size, num_frames, num_segments, num_channels)`):
+                Specific force (m/s^2) and angular rate (rad/s) in each sensor's frame, at `config.sampling_rate`. With
+                an axis of views after the first, the outputs are means over the views of a recording.
+            input_values_mask (`torch.BoolTensor` of that shape, *optional*, defaults to `None`):
+                True where a value was observed; what stands elsewhere does not matter. `None` = all observed.
+        """
+        if input_values.ndim == 5:
+            return self._mean_over_views(input_values, input_values_mask, **kwargs)
+        self._check_shape(input_values, input_values_mask)
+        frames_mask = _frames_mask(input_values, input_values_mask)
+        hidden_states = self._standardise(input_values, input_values_mask).permute(2, 0, 1, 3).contiguous()
+        for block, stride in zip(self.blocks, self.config.strides, strict=True):
+            hidden_states = block(hidden_states, frames_mask, **kwargs)
+            frames_mask = frames_mask[:, ::stride]
+        hidden_states = hidden_states * frames_mask[..., None].to(hidden_states.dtype)
+        return AnyMoGraphEncoderOutput(
+            last_hidden_state=hidden_states.permute(1, 2, 0, 3),
+            pooled_latents=hidden_states.mean(dim=0),
+            steps_mask=frames_mask,
+        )
+
+    def _standardise(self, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Readings in deviations from their mean; the mask token where there are none."""
+        values = values.to(self.input_weight.dtype)
+        if mask is not None:
+            # Before anything is computed from it: an unobserved NaN would otherwise reach the gradients.
+            values = torch.where(mask, values, self.input_mean.to(values.dtype))
+        values = (values - self.input_mean) / self.input_std * self.input_weight + self.input_bias
+        values = values.to(self.mask_token.dtype)
+        return values if mask is None else torch.where(mask, values, self.mask_token)
+
+    def _mean_over_views(self, input_values, input_values_mask, **kwargs) -> AnyMoGraphEncoderOutput:
+        """Encode every view of a recording by itself; a step is the mean of the views that reach it."""
+        batch_size, num_views = input_values.shape[:2]
+        mask = None if input_values_mask is None else input_values_mask.flatten(0, 1)
+        outputs = self(input_values.flatten(0, 1), mask, **kwargs)
+        steps_mask = outputs.steps_mask.unflatten(0, (batch_size, num_views))
+        share = steps_mask.to(outputs.pooled_latents.dtype)
+        share = share / share.sum(dim=1, keepdim=True).clamp(min=1)
+        hidden_states = outputs.last_hidden_state.unflatten(0, (batch_size, num_views))
+        hidden_states = (hidden_states * share[..., None, None]).sum(dim=1)
+        return AnyMoGraphEncoderOutput(
+            last_hidden_state=hidden_states, pooled_latents=hidden_states.mean(dim=2), steps_mask=steps_mask.any(dim=1)
+        )
+
+    def _check_shape(self, input_values: torch.Tensor, input_values_mask: torch.Tensor | None):
+        expected = (self.config.num_segments, self.config.num_channels)
+        if input_values.ndim != 4 or tuple(input_values.shape[2:]) != expected or input_values.shape[1] == 0:
+            raise ValueError(
+                f"`input_values` must have shape (batch_size, num_frames, {expected[0]}, {expected[1]}) with at least "
+                f"one frame, but has {tuple(input_values.shape)}; `AnyMoFeatureExtractor` makes it from recordings."
+            )
+        if input_values_mask is not None and input_values_mask.shape != input_values.shape:
+            raise ValueError(
+                f"`input_values_mask` must have the shape of `input_values`, {tuple(input_values.shape)}, but has "
+                f"{tuple(input_values_mask.shape)}."
+            )
+
+
+def _frames_mask(input_values: torch.Tensor, input_values_mask: torch.Tensor | None) -> torch.Tensor:
+    """True up to a recording's last observed frame, shape `(batch_size, num_frames)`; gaps within it count."""
+    if input_values_mask is None:
+        return torch.ones(input_values.shape[:2], dtype=torch.bool, device=input_values.device)
+    observed = input_values_mask.flatten(2).any(dim=2).int()  # cummax knows no booleans
+    return observed.flip(1).cummax(dim=1).values.flip(1).bool()
+
+
+__all__ = [
+    "AnyMoGraphEncoder",
+    "AnyMoGraphEncoderOutput",
+    "AnyMoGraphEncoderPreTrainedModel",
+]
