@@ -58,5 +58,5 @@ def test_errors_say_what_to_do(options, message):
 
 
 def test_parts_that_do_not_fit_are_refused():
-    with pytest.raises(Exception, match="must be the encoder's hidden size, 128, but is 256"):
+    with pytest.raises(Exception, match="must be the encoder's hidden size, 96, but is 256"):
         AnyMoConfig(graph_encoder_config=AnyMoGraphEncoderConfig.small())

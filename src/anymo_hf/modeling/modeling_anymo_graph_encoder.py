@@ -85,12 +85,13 @@ class AnyMoNorm(nn.Module):
     Layer norm keeps no statistics, so that a recording gives the same alone and in any batch, in training as later.
     """
 
-    def __init__(self, config: AnyMoGraphEncoderConfig, num_channels: int):
+    def __init__(self, config: AnyMoGraphEncoderConfig, width: int):
         super().__init__()
+        # CODEPATH: checkpoints of this package have layer norm; converted official ones have batch norm.
         if config.normalization == "layer_norm":
-            self.norm = nn.LayerNorm(num_channels, eps=config.norm_eps)
+            self.norm = nn.LayerNorm(width, eps=config.norm_eps)
         else:
-            self.norm = nn.BatchNorm1d(num_channels, eps=config.norm_eps)
+            self.norm = nn.BatchNorm1d(width, eps=config.norm_eps)
 
     def forward(self, hidden_states: torch.Tensor, frames_mask: torch.Tensor) -> torch.Tensor:
         if isinstance(self.norm, nn.LayerNorm):
@@ -203,9 +204,9 @@ class AnyMoGraphEncoderPreTrainedModel(PreTrainedModel):
         elif isinstance(module, AnyMoGraphConvolution):
             init.ones_(module.edge_importance)
             init.copy_(module.adjacency, segment_adjacency(self.config.segment_parents))
-        elif isinstance(module, AnyMoGraphEncoderBlock):
-            for layer in (module.graph_convolution.projection, module.temporal_convolution):
-                init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            init.kaiming_normal_(module.projection.weight, nonlinearity="relu")
+        elif isinstance(module, nn.Conv2d):  # not the block: modules without parameters of their own are passed over
+            init.kaiming_normal_(module.weight, nonlinearity="relu")
 
 
 class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
@@ -229,7 +230,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
     def __init__(self, config: AnyMoGraphEncoderConfig):
         super().__init__(config)
         shape = (config.num_segments, config.num_channels)
-        # Statistics of observed readings, set once by `set_input_statistics`: nothing drifts while training.
+        # Statistics of observed readings, set once by `estimate_input_statistics`: nothing drifts while training.
         self.input_mean = nn.Buffer(torch.zeros(shape))
         self.input_std = nn.Buffer(torch.ones(shape))
         self.input_weight = nn.Parameter(torch.ones(shape))
@@ -244,7 +245,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         self.post_init()
 
     @torch.no_grad()
-    def set_input_statistics(self, input_values: torch.Tensor, input_values_mask: torch.Tensor | None = None):
+    def estimate_input_statistics(self, input_values: torch.Tensor, input_values_mask: torch.Tensor | None = None):
         """
         Take mean and deviation of the readings, per segment and channel, from examples of them.
 
@@ -283,6 +284,8 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
                 an axis of views after the first, the outputs are means over the views of a recording.
             input_values_mask (`torch.BoolTensor` of that shape, *optional*, defaults to `None`):
                 True where a value was observed; what stands elsewhere does not matter. `None` = all observed.
+            **kwargs:
+                `output_hidden_states` and what else all models of transformers take.
         """
         if input_values.ndim == 5:
             return self._mean_over_views(input_values, input_values_mask, **kwargs)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Heads of the graph encoder: masked cross-view prediction, its pre-training task, and classification of recordings."""
+"""Heads of the graph encoder: masked cross-view prediction, which trains it, and classification of recordings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,8 +74,10 @@ def step_similarity(
             One side.
         targets (`torch.Tensor` of shape `(num_targets, num_steps, hidden_size)`):
             The other.
-        predictions_mask, targets_mask (`torch.BoolTensor` of shape `(..., num_steps)`):
+        predictions_mask (`torch.BoolTensor` of shape `(batch_size, num_steps)`):
             False behind a recording's end.
+        targets_mask (`torch.BoolTensor` of shape `(num_targets, num_steps)`):
+            The same of the other side.
 
     Returns:
         `torch.Tensor` of shape `(batch_size, num_targets)`: -1 to 1; 0 where two recordings share no step.
@@ -102,6 +104,30 @@ def gather_from_all_processes(*tensors: torch.Tensor) -> tuple[list[torch.Tensor
         torch.distributed.all_gather(parts, tensor.contiguous())
         gathered.append(torch.cat(parts))
     return gathered, torch.distributed.get_rank() * len(tensors[0])
+
+
+def of_the_same_motion(
+    recording_id: torch.Tensor, start_time: torch.Tensor | None, target_index: torch.Tensor
+) -> torch.Tensor:
+    """
+    Which windows of all processes overlap a window so much that they are no negatives of it.
+
+    Args:
+        recording_id (`torch.LongTensor` of shape `(batch_size,)`):
+            Recording of each window.
+        start_time (`torch.DoubleTensor` of shape `(batch_size,)`, *optional*):
+            Where in it a window begins, in seconds. `None` excludes all windows of the recording.
+        target_index (`torch.LongTensor` of shape `(batch_size,)`):
+            Each window's own place among all; itself is never excluded.
+
+    Returns:
+        `torch.BoolTensor` of shape `(batch_size, num_targets)`: True where a pair does not count.
+    """
+    if start_time is None:
+        start_time = torch.zeros_like(recording_id, dtype=torch.float64)
+    (recordings, starts), _ = gather_from_all_processes(recording_id, start_time)
+    near = (start_time[:, None] - starts).abs() < SAME_MOTION_SECONDS
+    return ((recording_id[:, None] == recordings) & near).scatter(1, target_index[:, None], False)
 
 
 def eager_attention_forward(
@@ -249,6 +275,8 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
                 Where in its recording a window begins, in seconds.
             return_loss (`bool`, *optional*, defaults to `True`):
                 Whether to compare the windows; otherwise predictions and targets are given.
+            **kwargs:
+                What all models of transformers take.
         """
         if input_values.ndim != 5 or input_values.shape[1] != 2:
             raise ValueError(
@@ -264,6 +292,7 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
             predictions, targets, *_ = outputs
             return AnyMoGraphEncoderForPreTrainingOutput(predictions=predictions, targets=targets)
         loss, logits, target_index = self._compare(*outputs, recording_id, start_time)
+        # CODEPATH: checkpoints of this package use one direction; the paper's recipe both.
         if self.config.symmetric:
             outputs = self._predict(1, 0, input_values, input_values_mask, visible_segments, **kwargs)
             loss = (loss + self._compare(*outputs, recording_id, start_time)[0]) / 2
@@ -280,20 +309,15 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
 
     def _compare(self, predictions, targets, predictions_mask, targets_mask, recording_id, start_time):
         """InfoNCE of the predictions among the targets of all processes."""
-        if recording_id is None:
-            recording_id = torch.arange(len(predictions), device=predictions.device)
-            start_time = torch.zeros(len(predictions), dtype=torch.float64, device=predictions.device)
-        gathered, first = gather_from_all_processes(targets, targets_mask, recording_id, start_time)
-        targets, targets_mask, target_recording, target_start = gathered
-        # Cosines in single precision: a temperature of 0.1 makes bfloat16 steps of 0.04 out of its 3 digits.
-        similarity = step_similarity(predictions.float(), targets.float(), predictions_mask, targets_mask)
+        (targets, targets_mask), first = gather_from_all_processes(targets, targets_mask)
+        # Cosines in single precision, mixed or not: a temperature of 0.1 makes steps of 0.04 out of bfloat16's digits.
+        with torch.autocast(predictions.device.type, enabled=False):
+            similarity = step_similarity(predictions.float(), targets.float(), predictions_mask, targets_mask)
         logits = similarity / self.config.temperature
         target_index = first + torch.arange(len(predictions), device=predictions.device)
-        same_motion = (recording_id[:, None] == target_recording) & (
-            (start_time[:, None] - target_start).abs() < SAME_MOTION_SECONDS
-        )
-        same_motion[torch.arange(len(predictions), device=predictions.device), target_index] = False
-        logits = logits.masked_fill(same_motion, torch.finfo(logits.dtype).min)
+        if recording_id is not None:
+            excluded = of_the_same_motion(recording_id, start_time, target_index)
+            logits = logits.masked_fill(excluded, torch.finfo(logits.dtype).min)
         return F.cross_entropy(logits, target_index), logits, target_index
 
 
@@ -332,6 +356,8 @@ class AnyMoGraphEncoderForSequenceClassification(AnyMoGraphEncoderPreTrainedMode
                 True where a value was observed.
             labels (`torch.Tensor` of shape `(batch_size,)` or `(batch_size, num_labels)`, *optional*):
                 Class indices, regression targets or several classes each, after `config.problem_type`.
+            **kwargs:
+                `output_hidden_states` and what else all models of transformers take.
         """
         outputs = self.graph_encoder(input_values, input_values_mask, **kwargs)
         num_steps = outputs.steps_mask.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,0 +1,344 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`PairedViewDataset`: two views of a stretch of motion, each with sensors of its own, for pre-training."""
+
+import copy
+import functools
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from transformers import TrainerCallback
+
+from anymo_hf.processing.placements_anymo import NUM_SEGMENTS
+from anymo_hf.processing.resampling_anymo import resample
+from anymo_hf.simulation.body import BodySurface
+from anymo_hf.simulation.conversion import read_header
+from anymo_hf.simulation.errors import SensorErrors
+from anymo_hf.simulation.imu import simulate_imu
+from anymo_hf.simulation.kinematics import SegmentKinematics
+from anymo_hf.simulation.placements import Placements
+
+
+# Per body and segment: enough that no two epochs meet the same sensors, few enough for the memory of many bodies.
+PLACEMENTS_PER_SEGMENT = 128
+MAX_BODIES = 512
+MAX_VISIBLE_SEGMENTS = 5
+# Shares of the views that predict; the views that are predicted are whole.
+ALL_VISIBLE_SHARE = 0.1
+NO_GYROSCOPE_SHARE = 0.2
+NO_GRAVITY_SHARE = 0.1
+LOW_RATE_SHARE = 0.4
+LOW_RATES = (20.0, 25.0, 30.0, 40.0, 50.0)  # Hz, of devices that sample less often than the model does
+DEVICES = ("phone", "watch", "aria_gen1", "xsens", "lab")
+LONGEST_WINDOW_SHARE = 0.5
+OPERATOR_FRAMES = 300
+
+
+@dataclass(frozen=True)
+class _Clip:
+    path: Path
+    num_frames: int
+    recording_id: int
+    group: str  # whose motion it is: held out together
+
+
+class PairedViewDataset(Dataset):
+    """
+    Windows of motion, each seen by two independent draws of placements, mountings and devices.
+
+    View one is what a user may have: of its 23 sensors one to five are visible, some without gyroscope, without
+    gravity, of a slow device, with drop-outs. View two is whole. Every item comes from
+    `default_rng([seed, epoch, index])` alone, so that processes and restarts change nothing; `set_epoch` is seen by
+    worker processes that are running already.
+
+    Every clip gives a window per `num_frames` frames or part of them; none is dropped. An item's window lies anywhere
+    near that stretch and lasts one to five seconds, half of them the longest.
+
+    Args:
+        folder (`str`, `Path` or a sequence of them):
+            Written by `convert_motions` or `synthesise_motions`, at 60 Hz.
+        seed (`int`, *optional*, defaults to 0):
+            Of everything that is drawn.
+        num_frames (`int`, *optional*, defaults to 300):
+            Length of an item; shorter windows are padded.
+        min_frames (`int`, *optional*, defaults to 60):
+            The shortest window that is drawn. Clips that are shorter are taken whole.
+        surface (`bool`, *optional*, defaults to `True`):
+            Whether sensors lie anywhere on the skin. `False` puts all at the origin of their segment: an ablation.
+        rotation (`bool`, *optional*, defaults to `True`):
+            Whether sensors are mounted at random (`Placements.mount`). `False` is an ablation.
+        cross_view (`bool`, *optional*, defaults to `True`):
+            Whether the views have sensors of their own. `False` gives both the same: an ablation.
+        masking (`bool`, *optional*, defaults to `True`):
+            Whether few sensors are visible. `False` shows all: an ablation.
+
+    Raises:
+        ValueError: If a folder holds no converted motion, or motion at another rate.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | Sequence[str | Path],
+        seed: int = 0,
+        num_frames: int = 300,
+        min_frames: int = 60,
+        surface: bool = True,
+        rotation: bool = True,
+        cross_view: bool = True,
+        masking: bool = True,
+    ):
+        folders = [folder] if isinstance(folder, (str, Path)) else list(folder)
+        self.seed = seed
+        self.num_frames = num_frames
+        self.min_frames = min_frames
+        self.surface, self.rotation, self.cross_view, self.masking = surface, rotation, cross_view, masking
+        self._set_clips([clip for one in folders for clip in _find_clips(Path(one))])
+
+    def _set_clips(self, clips: list[_Clip]) -> None:
+        self.clips = clips
+        self._last_index = np.cumsum([math.ceil(clip.num_frames / self.num_frames) for clip in clips])
+        # Shared memory: workers that live on from epoch to epoch must see the number change.
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+
+    def split(self, held_out_share: float) -> tuple["PairedViewDataset", "PairedViewDataset"]:
+        """
+        What to train on, and what to hold out: whole subjects, or recordings where no subject is named.
+
+        Args:
+            held_out_share (`float`):
+                About this share of the subjects. Who they are depends on their names alone.
+
+        Returns:
+            `tuple[PairedViewDataset, PairedViewDataset]`: The rest, and those held out.
+
+        Raises:
+            ValueError: If either would be empty.
+        """
+        held_out = [_uniform_hash(clip.group) < held_out_share for clip in self.clips]
+        if not any(held_out) or all(held_out):
+            raise ValueError(
+                f"`held_out_share` = {held_out_share:g} of {len({clip.group for clip in self.clips})} subjects leaves "
+                "one side empty; choose another share or add motion."
+            )
+        parts = []
+        for side in (False, True):
+            part = copy.copy(self)
+            part._set_clips([clip for clip, out in zip(self.clips, held_out, strict=True) if out == side])
+            parts.append(part)
+        return parts[0], parts[1]
+
+    @property
+    def minutes(self) -> float:
+        """Motion that the windows cover; every clip is among it."""
+        return sum(clip.num_frames for clip in self.clips) / 60.0 / 60.0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that items are drawn for."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Other sensors and windows for the same indices, in this process and in its workers."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return int(self._last_index[-1])
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        """
+        Two views of a window.
+
+        Returns:
+            `dict`: `input_values` of shape `(2, num_frames, 23, 6)` in m/s^2 and rad/s, `input_values_mask` of that
+            shape, `visible_segments` of shape `(2, 23)`, `recording_id` (int64) and `start_time` (float64, seconds).
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"Item {index} was asked for, but there are {len(self)}.")
+        index %= len(self)
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        clip_index = int(np.searchsorted(self._last_index, index, side="right"))
+        clip = self.clips[clip_index]
+        slot = index - (int(self._last_index[clip_index - 1]) if clip_index else 0)
+        start, length = self._draw_window(clip, slot, rng)
+        kinematics = read_window(clip.path, start, length)
+
+        views = self._draw_placements(kinematics, rng, generator)
+        online, target = (
+            _measure(kinematics, placements, rng, generator, as_worn)
+            for placements, as_worn in zip(views, (True, False), strict=True)
+        )
+        values = torch.zeros(2, self.num_frames, NUM_SEGMENTS, 6)
+        values[0, :length], values[1, :length] = online, target
+        mask = torch.zeros(values.shape, dtype=torch.bool)
+        mask[:, :length] = ~values[:, :length].isnan()
+        return {
+            "input_values": values.nan_to_num_(nan=0.0),
+            "input_values_mask": mask,
+            "visible_segments": torch.from_numpy(np.stack([self._draw_visible(rng) for _ in range(2)])),
+            "recording_id": torch.tensor(clip.recording_id),
+            "start_time": torch.tensor(start / 60.0, dtype=torch.float64),
+        }
+
+    def _draw_window(self, clip: _Clip, slot: int, rng: np.random.Generator) -> tuple[int, int]:
+        """First frame and length of a window whose middle lies within its slot of the clip, or nearly so."""
+        length = self.num_frames
+        if rng.random() >= LONGEST_WINDOW_SHARE:
+            length = int(rng.integers(self.min_frames, self.num_frames + 1))
+        length = min(length, clip.num_frames)
+        middle = (slot + rng.random()) * self.num_frames
+        start = int(middle - length / 2)
+        return min(max(start, 0), clip.num_frames - length), length
+
+    def _draw_placements(self, kinematics: SegmentKinematics, rng, generator: torch.Generator) -> list[Placements]:
+        """A sensor on every segment, for either view."""
+        if self.surface:
+            offsets, orientations = _surface_placements(kinematics.bone_offsets.tobytes())
+            chosen = rng.integers(PLACEMENTS_PER_SEGMENT, size=(2, NUM_SEGMENTS))
+            segments = np.arange(NUM_SEGMENTS)
+            offsets, orientations = offsets[segments, chosen], orientations[segments, chosen]
+        else:
+            offsets = torch.zeros(2, NUM_SEGMENTS, 3)
+            orientations = torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(2, NUM_SEGMENTS, 4)
+        both = Placements(torch.arange(NUM_SEGMENTS).expand(2, -1), offsets, orientations)
+        if self.rotation:
+            both = both.mount(generator)
+        first, second = (
+            Placements(both.segment[view], both.offset[view], both.orientation[view]) for view in range(2)
+        )
+        return [first, second if self.cross_view else first]
+
+    def _draw_visible(self, rng: np.random.Generator) -> np.ndarray:
+        """Which sensors predict, shape `(23,)`."""
+        visible = np.ones(NUM_SEGMENTS, dtype=bool)
+        if self.masking and rng.random() >= ALL_VISIBLE_SHARE:
+            visible[:] = False
+            number = rng.integers(1, MAX_VISIBLE_SEGMENTS + 1)
+            visible[rng.choice(NUM_SEGMENTS, size=number, replace=False)] = True
+        return visible
+
+
+class EpochCallback(TrainerCallback):
+    """
+    Tells the data set which epoch it is, in every process and also after a restart.
+
+    `Trainer` does so by itself only where there is one process and no worker that lives on.
+
+    Args:
+        dataset (`PairedViewDataset`):
+            Of this process.
+    """
+
+    def __init__(self, dataset: PairedViewDataset):
+        self.dataset = dataset
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.dataset.set_epoch(int(state.epoch + 1e-6))
+
+
+def read_window(path: str | Path, start: int, length: int) -> SegmentKinematics:
+    """
+    A stretch of converted motion, without reading the rest.
+
+    Args:
+        path (`str` or `Path`):
+            File that `save_kinematics` wrote.
+        start (`int`):
+            First frame.
+        length (`int`):
+            Number of frames.
+
+    Returns:
+        `SegmentKinematics`: Without texts.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        frames = slice(start, start + length)
+        values, mask = file.get_slice("kinematics")[frames], file.get_slice("mask")[frames]
+        has_offsets = "bone_offsets" in set(file.keys())
+        offsets = file.get_tensor("bone_offsets").numpy() if has_offsets else BodySurface.default().bone_offsets
+    return SegmentKinematics(values, mask, 60.0, start / 60.0, bone_offsets=offsets)
+
+
+def _find_clips(folder: Path) -> list[_Clip]:
+    """The converted motions of a folder, in the order of their names."""
+    clips = []
+    for path in sorted(folder.glob("*.safetensors")):
+        header = read_header(path)
+        if header["sampling_rate"] != 60.0:
+            raise ValueError(
+                f"{path} holds motion at {header['sampling_rate']:g} Hz, but 60 Hz is needed; convert again."
+            )
+        digest = hashlib.sha256(path.stem.encode()).digest()
+        source = header["source"]
+        group = f"{source.get('dataset')} {source.get('subject') or path.stem}"
+        clips.append(_Clip(path, header["num_frames"], int.from_bytes(digest[:8], "big") >> 1, group))
+    if not clips:
+        raise ValueError(
+            f"No converted motion was found in {folder}; make it with training_scripts/convert_motions.py."
+        )
+    return clips
+
+
+def _uniform_hash(name: str) -> float:
+    """A number from 0 to 1 that depends on the name only."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+
+
+@functools.lru_cache(maxsize=MAX_BODIES)
+def _surface_placements(bone_offsets: bytes) -> tuple[torch.Tensor, torch.Tensor]:
+    """Offsets and orientations of sensors all over a body, of shapes `(23, number, 3)` and `(23, number, 4)`."""
+    body = BodySurface.default(bone_offsets=np.frombuffer(bone_offsets).reshape(NUM_SEGMENTS, 3))
+    seed = int.from_bytes(hashlib.sha256(bone_offsets).digest()[:8], "big") >> 2
+    placements = body.sample(PLACEMENTS_PER_SEGMENT, torch.Generator().manual_seed(seed))
+    shape = (NUM_SEGMENTS, PLACEMENTS_PER_SEGMENT, -1)
+    return placements.offset.view(shape), placements.orientation.view(shape)
+
+
+def _measure(
+    kinematics: SegmentKinematics, placements: Placements, rng: np.random.Generator, generator, as_worn: bool
+) -> torch.Tensor:
+    """Readings of a view, shape `(num_frames, 23, 6)`, NaN where there are none; `as_worn` with what users lack."""
+    draws = rng.random(3)  # drawn for both kinds of view, so that neither changes the other
+    gravity = not (as_worn and draws[0] < NO_GRAVITY_SHARE)
+    errors = SensorErrors.preset(DEVICES[rng.integers(len(DEVICES))])
+    rate = LOW_RATES[rng.integers(len(LOW_RATES))]
+    imu = simulate_imu(kinematics, placements, errors, generator, gravity=gravity)
+    if as_worn and draws[1] < LOW_RATE_SHARE:
+        imu = _as_sampled_at(rate, imu)
+    if as_worn and draws[2] < NO_GYROSCOPE_SHARE:
+        imu[..., 3:] = torch.nan
+    return imu
+
+
+def _as_sampled_at(rate: float, imu: torch.Tensor) -> torch.Tensor:
+    """What is left of readings at 60 Hz that a slower device took; gaps stay."""
+    missing = imu.isnan()
+    filled = imu.masked_fill(missing, 0.0).flatten(1)
+    # One matrix serves windows of all lengths: what follows a window is taken to stay as it ended.
+    num_frames = max(OPERATOR_FRAMES, len(filled))
+    held = torch.cat([filled, filled[-1:].expand(num_frames - len(filled), -1)])
+    slow = _slow_device(rate, num_frames)[: len(filled)] @ held
+    return slow.view(imu.shape).masked_fill_(missing, torch.nan)
+
+
+@functools.lru_cache
+def _slow_device(rate: float, num_frames: int) -> torch.Tensor:
+    """The linear map, shape `(num_frames, num_frames)`, that sampling at `rate` and back to 60 Hz amounts to."""
+    num_samples = int((num_frames - 1) * rate / 60.0) + 1
+    sampled, _ = resample(np.arange(num_frames) / 60.0, np.eye(num_frames), rate, 0.0, num_samples, source_rate=60.0)
+    back, mask = resample(np.arange(num_samples) / rate, sampled, 60.0, 0.0, num_frames, source_rate=rate)
+    # The few frames behind the slow device's last sample keep its value.
+    last = int(mask[:, 0].sum()) - 1
+    back[last + 1 :] = back[last]
+    return torch.from_numpy(back)
+
+
+__all__ = ["EpochCallback", "PairedViewDataset", "read_window"]
