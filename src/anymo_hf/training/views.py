@@ -273,17 +273,14 @@ def _find_clips(folder: Path) -> list[_Clip]:
     for path in sorted(folder.glob("*.safetensors")):
         header = read_header(path)
         if header["sampling_rate"] != 60.0:
-            raise ValueError(
-                f"{path} holds motion at {header['sampling_rate']:g} Hz, but 60 Hz is needed; convert again."
-            )
+            rate = header["sampling_rate"]
+            raise ValueError(f"{path} holds motion at {rate:g} Hz, but 60 Hz is needed; convert it again.")
         digest = hashlib.sha256(path.stem.encode()).digest()
         source = header["source"]
         group = f"{source.get('dataset')} {source.get('subject') or path.stem}"
         clips.append(_Clip(path, header["num_frames"], int.from_bytes(digest[:8], "big") >> 1, group))
     if not clips:
-        raise ValueError(
-            f"No converted motion was found in {folder}; make it with training_scripts/convert_motions.py."
-        )
+        raise ValueError(f"There is no converted motion in {folder}; training_scripts/convert_motions.py makes it.")
     return clips
 
 
