@@ -17,6 +17,7 @@ from anymo_hf.modeling.modeling_anymo_heads import (
     AnyMoGraphEncoderForPreTraining,
     AnyMoGraphEncoderForSequenceClassification,
 )
+from anymo_hf.modeling.modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
 from anymo_hf.processing import (
     ActivitySpan,
     AnyMoFeatureExtractor,
@@ -53,6 +54,7 @@ for _config in (AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig, AnyMoConfig):
 for _config in (AnyMoGraphEncoderConfig, AnyMoConfig):
     AutoFeatureExtractor.register(_config, AnyMoFeatureExtractor, exist_ok=True)
 AutoModel.register(AnyMoGraphEncoderConfig, AnyMoGraphEncoder, exist_ok=True)
+AutoModel.register(AnyMoPQTokenizerConfig, AnyMoPQTokenizer, exist_ok=True)
 AutoModelForPreTraining.register(AnyMoGraphEncoderConfig, AnyMoGraphEncoderForPreTraining, exist_ok=True)
 AutoModelForSequenceClassification.register(
     AnyMoGraphEncoderConfig, AnyMoGraphEncoderForSequenceClassification, exist_ok=True
@@ -67,6 +69,7 @@ __all__ = [
     "AnyMoGraphEncoderConfig",
     "AnyMoGraphEncoderForPreTraining",
     "AnyMoGraphEncoderForSequenceClassification",
+    "AnyMoPQTokenizer",
     "AnyMoPQTokenizerConfig",
     "AnyMoProcessor",
     "BodySurface",

@@ -160,6 +160,8 @@ class AnyMoPQTokenizerConfig(PreTrainedConfig):
             Entries of a codebook.
         codebook_dim (`int`, *optional*, defaults to 64):
             Width of an entry.
+        step_stride (`int`, *optional*, defaults to 1):
+            Steps that share a code: 1, 2 or 4, for 15, 7.5 or 3.75 codes per second and codebook.
         hidden_size (`int`, *optional*, defaults to 256):
             Of the temporal convolution decoder.
         dilations (`list[int]`, *optional*, defaults to `[1, 2, 4]`):
@@ -186,6 +188,7 @@ class AnyMoPQTokenizerConfig(PreTrainedConfig):
     num_codebooks: int = 2
     codebook_size: int = 2048
     codebook_dim: int = 64
+    step_stride: int = 1
     hidden_size: int = 256
     dilations: list[int] | tuple[int, ...] = (1, 2, 4)
     kernel_size: int = 3
@@ -217,6 +220,8 @@ class AnyMoPQTokenizerConfig(PreTrainedConfig):
                 "`num_codebooks`, `codebook_size` and `codebook_dim` must be positive, but are "
                 f"{self.num_codebooks}, {self.codebook_size} and {self.codebook_dim}."
             )
+        if self.step_stride not in (1, 2, 4):
+            raise ValueError(f"`step_stride` must be 1, 2 or 4, but is {self.step_stride}.")
         if self.kernel_size % 2 == 0:
             raise ValueError(f"`kernel_size` must be odd, but is {self.kernel_size}.")
 
