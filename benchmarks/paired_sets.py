@@ -1,11 +1,13 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Paired recordings of people: many short trials with markers, and a walk with two capture systems."""
+"""Paired recordings of people: many short trials with markers or a depth camera, and a walk with two systems."""
 
+import lzma
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from paired_data import (
     PairedRecording,
     continuous,
@@ -18,6 +20,7 @@ from paired_data import (
 )
 
 from anymo_hf.processing.placements_anymo import SEGMENTS
+from anymo_hf.simulation.rotations import matrix_to_quaternion
 
 
 GAP = 0.8  # s between trials on a common timeline: more than the filter's reach and the clocks' offset together
@@ -39,6 +42,16 @@ GAIT_TECH = {
     "R_Foot": ("R_Foot", "RFT", ("RTIO", "RTOE")),
     "L_Foot": ("L_Foot", "LFT", ("LTIO", "LTOE")),
 }
+
+# Sensor: segment, the joints of its limb, which bone of the limb carries it, and the way the joint between them bends.
+UTD_SENSORS = {
+    "right wrist": ("R_Forearm", ("right_shoulder", "right_elbow", "right_wrist"), 1, 1.0),
+    "right thigh": ("R_UpperLeg", ("right_hip", "right_knee", "right_ankle"), 0, -1.0),
+}
+UTD_BAND = 8.0  # Hz; the skeleton has 19 frames a second
+# How much the body's right counts for a limb's hinge, beside the sine of its bend: of 0.1, 0.3, 1 and 3 the one with
+# the least error for subjects 1 to 4.
+HINGE_SHARE = 3.0
 
 
 def from_trials(
@@ -165,10 +178,85 @@ def read_gait_tech(folder: Path) -> Iterator[PairedRecording]:
             )
 
 
+def read_utd_mhad(folder: Path) -> Iterator[PairedRecording]:
+    """
+    UTD-MHAD (Chen et al., ICIP 2015): a sensor on the right wrist or thigh, and the skeleton of a depth camera.
+
+    No optical truth: joints jump by centimetres, and a forearm's turn about itself is not seen at all. Frames of the
+    skeleton cover the same time as the samples of the sensor, which makes about 19 a second and not the nominal 30.
+    Trials of a subject with one sensor are one recording. Subjects 1 to 4 are for choosing.
+    """
+    with np.load(folder / "paired" / "utd_mhad.npz") as data:
+        table = {key: data[key] for key in data.files}  # every access would decompress an array anew
+    skeletons = _unpack(table["skeleton_xz"], table["skeleton_shape"]) * 1e-5
+    skeletons = skeletons[..., [0, 2, 1]] * (1.0, -1.0, 1.0)  # y up to z up
+    joints, rate = table["joint_names"].tolist(), float(table["imu_hz"])
+    for subject in np.unique(table["subject"]).tolist():
+        for sensor, (segment, limb, carrier, bend) in UTD_SENSORS.items():
+            trials = []
+            for trial in np.flatnonzero((table["subject"] == subject) & (table["sensor"] == sensor)):
+                start, length = table["skel_start"][trial], table["skel_len"][trial]
+                body = skeletons[start : start + length]
+                right = body[:, joints.index("right_shoulder")] - body[:, joints.index("left_shoulder")]
+                poses = limb_poses(*(body[:, joints.index(joint)] for joint in limb), right, carrier, bend)
+                start, length = table["imu_start"][trial], table["imu_len"][trial]
+                trials.append((*poses, table["imu"][start : start + length]))
+            yield from_trials(
+                trials, rate, SEGMENTS.index(segment), dataset="UTD-MHAD", name=f"S{subject} {sensor}",
+                subject=f"S{subject}", for_development=subject <= 4, band=UTD_BAND,
+            )  # fmt: skip
+
+
+def _unpack(packed: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """Whole numbers packed as zigzag-coded second differences, bytes of equal significance together, by LZMA."""
+    coded = np.frombuffer(lzma.decompress(packed.tobytes()), np.uint8).reshape(4, -1).T.copy()
+    coded = coded.view(np.uint32).ravel().astype(np.int64)
+    differences = np.where(coded & 1, -(coded + 1) // 2, coded // 2).reshape(-1, int(shape[0])).T
+    return differences.cumsum(axis=0).cumsum(axis=0).reshape(shape)
+
+
+def limb_poses(near, middle, far, right, carrier: int, bend: float) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Pose of one bone of an arm or leg from its joints.
+
+    The bone is the z axis. The x axis is the hinge between the two bones; the straighter the limb, the less its joints
+    say about the hinge and the more the direction to the body's right counts.
+
+    Args:
+        near (`np.ndarray` of shape `(num_frames, 3)`):
+            Joint at the trunk, in metres.
+        middle (`np.ndarray` of shape `(num_frames, 3)`):
+            Elbow or knee.
+        far (`np.ndarray` of shape `(num_frames, 3)`):
+            Wrist or ankle.
+        right (`np.ndarray` of shape `(num_frames, 3)`):
+            The body's right, of any length.
+        carrier (`int`):
+            0 for the bone near the trunk, 1 for the other.
+        bend (`float`):
+            1 if the hinge of a limb that bends in front of the body points to the right, as an elbow's, -1 for a knee.
+
+    Returns:
+        `tuple[np.ndarray, np.ndarray]`: The bone's middle `(num_frames, 3)` and world-from-bone quaternions.
+    """
+    bones = [_unit(middle - near), _unit(far - middle)]
+    hinge = bend * np.cross(*bones) + HINGE_SHARE * _unit(right)
+    z = -bones[carrier]
+    x = _unit(hinge - (hinge * z).sum(-1, keepdims=True) * z)
+    rotation = np.stack([x, np.cross(z, x), z], axis=-1)
+    quaternions = continuous(matrix_to_quaternion(torch.from_numpy(rotation)).numpy())
+    return ((near + middle) / 2 if carrier == 0 else (middle + far) / 2), quaternions
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-9)
+
+
 READERS = {
     "broad": read_broad,
     "gait_tech": read_gait_tech,
     "gaitdynamics": read_gaitdynamics,
     "gaitmap": read_gaitmap,
     "repoimu": read_repoimu,
+    "utd_mhad": read_utd_mhad,
 }

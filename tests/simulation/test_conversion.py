@@ -97,6 +97,41 @@ def test_bad_files_are_listed_and_the_rest_goes_on(motions, tmp_path):
     assert "2 failed" in str(report) and "broken.bvh" in str(report)
 
 
+def test_files_that_are_no_motions_are_left_alone(motions, tmp_path):
+    import struct
+
+    folder = motions / "recording" / "body"
+    folder.mkdir(parents=True)
+    np.savez(motions / "SMPL_NEUTRAL.npz", v_template=np.zeros((5, 3)), shapedirs=np.zeros((5, 3, 10)))
+    np.savez(motions / "shape.npz", betas=np.zeros(16), gender="female")
+    text = b'{"asset": {"version": "2.0"}}   '
+    mesh = struct.pack("<4sIIII4s", b"glTF", 2, 20 + len(text), len(text), 0, b"")[:16] + b"JSON" + text
+    (motions / "chair.glb").write_bytes(mesh)
+    save_motion(swaying_motion(9), folder / "xdata.npz")
+    np.savez(folder / "xdata_smpl_neutral.npz", body_pose=np.zeros((2, 69)))
+    (folder / "xdata.mvnx").write_text("<mvnx/>")
+    report = convert_motions(motions, tmp_path / "out")
+    reasons = {Path(path).name: why for path, why in report.set_aside.items()}
+    assert reasons == {
+        "SMPL_NEUTRAL.npz": "a body model, not a motion",
+        "shape.npz": "a body shape, not a motion",
+        "chair.glb": "a mesh without motion",
+        "xdata_smpl_neutral.npz": "the same motion as xdata.npz beside it",
+        "xdata.mvnx": "the same motion as xdata.npz beside it",
+    }
+    assert not report.failures and len(report.files) == 6
+    assert "left alone" in str(report) and "a body model" in str(report)
+    assert (tmp_path / "out" / "report.jsonl").read_text().count("left_alone") == 5
+    # Whoever names such a file is told what is wrong with it.
+    named = convert_motions([motions / "SMPL_NEUTRAL.npz"], tmp_path / "other")
+    assert list(named.failures) == [str(motions / "SMPL_NEUTRAL.npz")]
+    only = tmp_path / "only"
+    only.mkdir()
+    np.savez(only / "model.npz", v_template=np.zeros((5, 3)))
+    with pytest.raises(ValueError, match="model.npz is a body model"):
+        convert_motions(only, tmp_path / "third")
+
+
 def test_a_cut_file_is_not_taken_for_whole(motions, tmp_path):
     report = convert_motions(motions, tmp_path / "out")
     before = digests(tmp_path / "out")

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sensor errors have the statistics that they were given."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +102,63 @@ def test_missing_readings_stay_missing():
     assert seen[50:60, 1].isnan().all() and seen[:, [0, 2]].isfinite().all()
 
 
+def test_a_drawn_device_keeps_its_errors_and_makes_new_noise():
+    kind = SensorErrors.preset("phone")
+    devices = kind.draw(20, generator=generator())
+    calm = replace(devices, kind=replace(kind, clock_jitter=0.0, clock_drift=0.0, force_range=1e9, rate_range=1e9))
+    quiet = replace(calm, density=torch.zeros(20, 6))
+    first, second = (quiet.apply(still(100, 20), RATE, generator(seed)) for seed in (1, 2))
+    torch.testing.assert_close(first, second)
+    assert not torch.equal(
+        calm.apply(still(100, 20), RATE, generator(1)), calm.apply(still(100, 20), RATE, generator(2))
+    )
+    assert (first - kind.draw(20, generator=generator(5)).apply(still(100, 20), RATE, generator(1))).abs().max() > 0.01
+
+
+def test_a_recording_in_pieces_wanders_like_the_whole():
+    errors = SensorErrors(force_bias=0.05, force_drift=0.02, rate_drift=0.001, drift_time=(30.0, 60.0), scale=0.01)
+    devices = errors.draw(2, 5, generator=generator())
+    imu = still(6000, 5).expand(2, -1, -1, -1)
+    whole = devices.apply(imu, RATE)
+    pieces = [devices.apply(imu[:, at : at + 1500], RATE, start_time=at / RATE) for at in range(0, 6000, 1500)]
+    # Between the points at which it is told the wandering is a straight line, and the points lie elsewhere.
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, atol=2e-3, rtol=0)
+    assert (whole[:, 0] - whole[:, -1]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("frequency", [2.0, 10.0, 20.0])
+def test_a_low_pass_weakens_and_delays(frequency):
+    t = torch.arange(3000) / RATE
+    imu = torch.sin(2 * torch.pi * frequency * t)[:, None, None].expand(-1, 2, 6)
+    seen = SensorErrors(force_bandwidth=10.0).apply(imu, RATE, generator())
+    torch.testing.assert_close(seen[..., 3:], imu[..., 3:], atol=1e-4, rtol=0)
+    whole_periods = slice(1000, 2000)
+    wave = torch.exp(-2j * torch.pi * frequency * t)[whole_periods]
+    gain = (seen[whole_periods, 0, 0] * wave).mean() / (imu[whole_periods, 0, 0] * wave).mean()
+    s = 1j * frequency / 10.0
+    assert abs(gain.item() - 1 / (1 + np.sqrt(2) * s + s * s)) < 0.01
+    if frequency == 2.0:
+        assert -gain.angle().item() / (2 * np.pi * frequency) == pytest.approx(0.225 / 10, rel=0.05)
+
+
+def test_devices_fit_the_readings():
+    devices = SensorErrors.preset("watch").draw(3, generator=generator())
+    with pytest.raises(ValueError, match=r"placements \(3,\) of the devices"):
+        devices.apply(still(100, 4), RATE)
+    with pytest.raises(ValueError, match="`sampling_rate` must be positive"):
+        devices.apply(still(100, 3), -60.0)
+    assert devices.apply(still(0, 3), RATE).shape == (0, 3, 6)
+    assert devices.apply(still(1, 3), RATE, generator()).shape == (1, 3, 6)
+    assert devices.apply(torch.full((50, 3, 6), torch.nan), RATE, generator()).isnan().all()
+
+
+def test_the_input_stays_as_it_was():
+    imu = torch.randn(2, 60, 3, 6, generator=generator())
+    before = imu.clone()
+    SensorErrors.preset("phone").apply(imu, RATE, generator())
+    assert torch.equal(imu, before)
+
+
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_presets_are_deterministic_and_keep_the_signal(name):
     errors = SensorErrors.preset(name)
@@ -117,5 +176,11 @@ def test_bad_settings():
         SensorErrors.preset("clock")
     with pytest.raises(ValueError, match="`scale` must not be negative"):
         SensorErrors(scale=-1.0)
+    with pytest.raises(ValueError, match="`force_bandwidth` must be a positive"):
+        SensorErrors(force_bandwidth=0.0)
+    with pytest.raises(ValueError, match="`force_bias` must be a finite"):
+        SensorErrors(force_bias=float("inf"))
+    with pytest.raises(ValueError, match="`rate_bias` must not be negative"):
+        SensorErrors(rate_bias=float("nan"))
     with pytest.raises(ValueError, match="reversed"):
         SensorErrors(drift_time=(5.0, 1.0))

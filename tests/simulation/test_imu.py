@@ -154,3 +154,40 @@ def test_a_differentiable_call_gives_the_same_readings():
     plain = simulate_imu(kinematics, placements)
     kinematics.values.requires_grad_()
     torch.testing.assert_close(simulate_imu(kinematics, placements).detach(), plain, atol=2e-5, rtol=1e-5)
+
+
+def test_one_sensor_on_each_segment_is_read_like_any_others():
+    kinematics, every = random_kinematics(3, num_frames=40), random_placements(3, 23)
+    every.segment = torch.arange(23).expand(3, 23)
+    shuffled = torch.randperm(23, generator=generator())
+    torch.testing.assert_close(
+        simulate_imu(kinematics, every[shuffled]),
+        simulate_imu(kinematics, every)[:, :, shuffled],
+        atol=1e-5,
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("num_placements", [5, 2 * MANY_PLACEMENTS])
+def test_gravity_can_be_left_out_beside_motion(num_placements):
+    kinematics, placements = random_kinematics(num_frames=50), random_placements(num_placements)
+    bare = SegmentKinematics(kinematics.values.clone(), kinematics.mask, 60.0)
+    bare.values[..., 6:9] -= STANDARD_GRAVITY * bare.values[..., 9:12]
+    without = simulate_imu(kinematics, placements, gravity=False)
+    torch.testing.assert_close(without, simulate_imu(bare, placements), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_placements", [5, 2 * MANY_PLACEMENTS])
+def test_nothing_measured_and_no_frames(num_placements):
+    from anymo_hf.simulation.errors import SensorErrors
+    from anymo_hf.simulation.soft_tissue import SoftTissue
+
+    watch, tissue = SensorErrors.preset("watch"), SoftTissue()
+    placements = random_placements(num_placements)
+    kinematics = random_kinematics(num_frames=30)
+    kinematics.mask[:] = False
+    kinematics.values[:] = torch.nan
+    assert simulate_imu(kinematics, placements, watch, generator(), soft_tissue=tissue).isnan().all()
+    empty = SegmentKinematics(torch.zeros(0, 23, 12), torch.zeros(0, 23, dtype=torch.bool), 60.0)
+    seen = simulate_imu(empty, placements, watch, generator(), soft_tissue=tissue)
+    assert seen.shape == (0, num_placements, 6)

@@ -89,6 +89,18 @@ def test_recordings_differ_in_placements_and_errors(converted, tmp_path):
     assert {p["segment"] for p in first} == {p["segment"] for p in other}  # all 23
 
 
+def test_rows_of_a_recording_come_from_the_same_devices(converted, tmp_path):
+    names = ("left wrist", "chest")
+    exact = build("dense", converted, tmp_path, placements=names)
+    worn = build("dense", converted, tmp_path, placements=names, errors="lab")
+    bias = [(b["imu"] - a["imu"]).mean(0) for a, b in zip(exact, worn, strict=True)]
+    # Rows 1 to 7 hold 10 s each of one recording, the last ones another's; noise leaves 2e-4 of their means.
+    assert np.abs(bias[1] - bias[6]).max() < 1e-3
+    assert np.abs(bias[1] - bias[9]).max() > 3e-3
+    noise = [(b["imu"] - a["imu"])[:500, 0, 0] for a, b in zip(exact, worn, strict=True)]
+    assert abs(np.corrcoef(noise[1], noise[2])[0, 1]) < 0.2
+
+
 def test_a_changed_folder_gives_new_rows(converted, tmp_path):
     folder = tmp_path / "copy"
     folder.mkdir()

@@ -34,8 +34,8 @@ def folder(tmp_path_factory):
 def ideal(monkeypatch):
     """No device errors, and nothing that only some views lack."""
     monkeypatch.setattr(views, "DEVICES", ("ideal",))
-    for share in ("NO_GYROSCOPE_SHARE", "NO_GRAVITY_SHARE", "LOW_RATE_SHARE", "ALL_VISIBLE_SHARE"):
-        monkeypatch.setattr(views, share, 0.0)
+    for share in ("NO_GYROSCOPE", "NO_GRAVITY", "LOW_RATE", "ALL_VISIBLE", "SOFT_TISSUE"):
+        monkeypatch.setattr(views, f"{share}_SHARE", 0.0)
 
 
 def equal(one, other):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from anymo_hf.processing.placements_anymo import NUM_SEGMENTS, SEGMENT_PARENTS, SEGMENTS, NamedPlacement
+from anymo_hf.simulation.body_geometry import LEAF_AXES, NEXT_SEGMENT, SEGMENT_ID, cast_ray, check_axes, piece_maps
 from anymo_hf.simulation.placements import Placements, find_placement
 from anymo_hf.simulation.rotations import matrix_to_quaternion, quaternion_to_matrix
 from anymo_hf.simulation.segments import tpose_positions
@@ -19,18 +20,6 @@ from anymo_hf.simulation.segments import tpose_positions
 if TYPE_CHECKING:
     import trimesh
     from torch_geometric.data import Data
-
-
-_ID = {name: index for index, name in enumerate(SEGMENTS)}
-_TRUNK = [_ID[name] for name in ("Pelvis", "L5", "L3", "T12", "T8", "Neck")]
-# The segment at the far end of every bone; the trunk's bones run along the spine.
-_CHILD = {parent: child for child, parent in reversed(list(enumerate(SEGMENT_PARENTS))) if parent >= 0}
-_CHILD |= {_ID["Pelvis"]: _ID["L5"], _ID["T8"]: _ID["Neck"]}
-# Segments without a child, and the direction in which they end.
-_LEAF_AXES = {"Head": (0, 0, 1), "L_Hand": (0, 1, 0), "R_Hand": (0, -1, 0), "L_Toe": (1, 0, 0), "R_Toe": (1, 0, 0)}
-# Bones of limbs with the axis that they follow in the T-pose, scaled to the subject's length.
-_LIMB_AXES = {"UpperArm": 1, "Forearm": 1, "UpperLeg": 2, "LowerLeg": 2}
-_LIMB_RATIOS = (0.3, 3.0)  # outside these times the body's own bone it is no human's: the unit is wrong
 
 
 @functools.cache
@@ -92,7 +81,7 @@ class BodySurface:
             raise ValueError(f"`faces` must index the {num_vertices} vertices, but ranges from {limits}.")
         if self.weights.min() < 0 or np.abs(self.weights.sum(1) - 1).max() > 0.01:
             raise ValueError("`weights` must be non-negative with rows that add up to 1; divide each row by its sum.")
-        _check_axes(self.joints)
+        check_axes(self.joints)
 
     @classmethod
     def default(cls, shape: np.ndarray | None = None, bone_offsets: np.ndarray | None = None) -> "BodySurface":
@@ -151,10 +140,40 @@ class BodySurface:
         joints = np.asarray(joints, dtype=np.float64)
         return cls(np.asarray(mesh.vertices) - joints[:1], mesh.faces, weights, joints - joints[:1])
 
+    @classmethod
+    def from_file(
+        cls, path: str | Path, joint_map: dict[str, str] | str | Path | None = None, betas: np.ndarray | None = None
+    ) -> "BodySurface":
+        """
+        A body from the user's own rigged file.
+
+        Args:
+            path (`str` or `Path`):
+                A skinned mesh bound in the T-pose (`.glb`), or a model of the SMPL family (`.npz`, `.pkl`).
+            joint_map (`dict[str, str]` or `str` or `Path`, *optional*, defaults to `None`):
+                For a `.glb` with an unknown skeleton, as in `load_motion`.
+            betas (`np.ndarray` of shape `(num_betas,)`, *optional*, defaults to `None`):
+                For a model of the SMPL family: the subject's shape.
+
+        Returns:
+            `BodySurface`: The body.
+
+        Raises:
+            ValueError: If the file has no skin, is damaged, or is of another kind.
+        """
+        from anymo_hf.simulation.body_files import read_body_glb, read_body_smpl  # imports this module
+
+        return read_body_glb(path, joint_map) if Path(path).suffix.lower() == ".glb" else read_body_smpl(path, betas)
+
     @property
     def height(self) -> float:
         """Height of the body in metres."""
         return float(np.ptp(self.vertices[:, 2]))
+
+    @property
+    def volume(self) -> float:
+        """What the skin encloses, in cubic metres; for closed meshes."""
+        return float(np.einsum("fi,fi->", self.vertices[self.faces[:, 0]], self._face_vectors)) / 6
 
     @property
     def bone_offsets(self) -> np.ndarray:
@@ -199,12 +218,12 @@ class BodySurface:
     def far_ends(self) -> np.ndarray:
         """Where every segment's bone ends, m, `(23, 3)`: the next joint, or how far head, hand and toe reach."""
         ends = self.joints.copy()
-        for segment, child in _CHILD.items():
+        for segment, child in NEXT_SEGMENT.items():
             ends[segment] = self.joints[child]
-        for name, direction in _LEAF_AXES.items():
-            own = self.faces[self.face_segments == _ID[name]].ravel()
-            reach = ((self.vertices[own] - self.joints[_ID[name]]) @ np.array(direction)).max(initial=0.0)
-            ends[_ID[name]] += reach * np.array(direction)
+        for name, direction in LEAF_AXES.items():
+            own = self.faces[self.face_segments == SEGMENT_ID[name]].ravel()
+            reach = ((self.vertices[own] - self.joints[SEGMENT_ID[name]]) @ np.array(direction)).max(initial=0.0)
+            ends[SEGMENT_ID[name]] += reach * np.array(direction)
         return ends
 
     def scale_to(self, bone_offsets: np.ndarray) -> "BodySurface":
@@ -232,8 +251,8 @@ class BodySurface:
                 f"{bone_offsets.shape}; pass the `bone_offsets` of a SegmentMotion."
             )
         source, target = self.joints, tpose_positions(bone_offsets)
-        _check_axes(target)
-        scales, anchors = _piece_maps(source, target, sole=float(self.vertices[:, 2].min()))
+        check_axes(target)
+        scales, anchors = piece_maps(source, target, sole=float(self.vertices[:, 2].min()))
         maps = self.weights @ np.concatenate([scales, anchors - scales * source], 1).astype(np.float32)
         scaled = BodySurface(maps[:, :3] * self.vertices + maps[:, 3:], self.faces, self.weights, target)
         scaled.face_segments = self.face_segments  # the slowest of the derived quantities stays the same
@@ -337,9 +356,9 @@ class BodySurface:
             quaternion of shape `(4,)` from sensor to segment; x along the bone, z away from the body.
         """
         placement = find_placement(placement) if isinstance(placement, str) else placement
-        if placement.segment not in _ID:
+        if placement.segment not in SEGMENT_ID:
             raise ValueError(f"`segment` must be one of SEGMENTS, but {placement.segment!r} was given.")
-        segment = _ID[placement.segment]
+        segment = SEGMENT_ID[placement.segment]
         own = self.faces[self.face_segments == segment]
         if not len(own):
             raise ValueError(f"Placement {placement.name!r} needs skin, but {placement.segment} has no face.")
@@ -364,11 +383,11 @@ class BodySurface:
 
     def _outermost_hit(self, start: np.ndarray, direction: np.ndarray, own: np.ndarray) -> tuple:
         """Corners `(3,)` and barycentric shares `(3,)` where a ray leaves the faces `own`, or nearly so."""
-        distance, shares = _cast_ray(start, direction, self.vertices[own])
+        distance, shares = cast_ray(start, direction, self.vertices[own])
         if np.isfinite(distance).any():
             best = np.where(np.isfinite(distance), distance, -1).argmax()
             return own[best], shares[best]
-        everywhere, _ = _cast_ray(start, direction, self.vertices[self.faces])
+        everywhere, _ = cast_ray(start, direction, self.vertices[self.faces])
         goal = start + direction * everywhere.min() if np.isfinite(everywhere).any() else start
         gaps = np.linalg.norm(self.vertices[own].mean(1) - goal, axis=-1)
         return own[gaps.argmin()], np.full(3, 1 / 3)
@@ -431,68 +450,3 @@ class BodySurface:
         import trimesh
 
         return trimesh.Trimesh(self.vertices, self.faces, process=False)
-
-
-def _check_axes(joints: np.ndarray):
-    """Raise unless the joints stand as a person does who faces +x in the T-pose, in metres."""
-    ahead = [joints[_ID[f"{side}_Toe"], 0] - joints[_ID[f"{side}_Foot"], 0] for side in "LR"]
-    left = [joints[_ID[f"L_{name}"], 1] - joints[_ID[f"R_{name}"], 1] for name in ("UpperArm", "Hand", "UpperLeg")]
-    up = joints[_ID["Head"], 2] - joints[[_ID["L_Foot"], _ID["R_Foot"]], 2].mean()
-    if min(ahead) <= 0 or min(left) <= 0 or not 0.3 < up < 3:
-        raise ValueError(
-            "The T-pose must face +x with the left side at +y and z up, in metres, but here the toes lie "
-            f"{min(ahead):.3g} in front of the ankles, the left joints {min(left):.3g} left of the right ones and the "
-            f"head {up:.3g} above the ankles; turn or rescale it."
-        )
-
-
-def _piece_maps(source: np.ndarray, target: np.ndarray, sole: float) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and image of the origin of every segment's piece, both `(23, 3)`, for `BodySurface.scale_to`."""
-    ankles = [_ID["L_Foot"], _ID["R_Foot"]]
-    head = _ID["Head"]
-    thickness = (target[head, 2] - target[ankles, 2].mean()) / (source[head, 2] - source[ankles, 2].mean())
-    scales, anchors = np.full((NUM_SEGMENTS, 3), thickness), target.copy()
-    # The trunk keeps its profile: x only grows with the thickness. Upwards it is one piece from hips to head.
-    scales[_TRUNK, 2] = target[head, 2] / source[head, 2]
-    anchors[[*_TRUNK, head]] = source[[*_TRUNK, head]] * scales[0]
-    for side in "LR":
-        shoulder, foot, toe = (_ID[f"{side}_{name}"] for name in ("Shoulder", "Foot", "Toe"))
-        anchors[shoulder, 0] = source[shoulder, 0] * thickness
-        for name, axis in _LIMB_AXES.items():
-            segment = _ID[f"{side}_{name}"]
-            lengths = [np.linalg.norm(j[_CHILD[segment]] - j[segment]) for j in (source, target)]
-            scales[segment, axis] = lengths[1] / lengths[0]
-            if not _LIMB_RATIOS[0] <= scales[segment, axis] <= _LIMB_RATIOS[1]:
-                raise ValueError(
-                    f"`bone_offsets` must be a human's, in metres, but give {SEGMENTS[segment]} {lengths[1]:.3g} m "
-                    f"instead of about {lengths[0]:.2g} m; convert the unit or complete the skeleton."
-                )
-        # Skeletons put the toes at any place; some leave them out.
-        reach = [np.linalg.norm((j[toe] - j[foot])[:2]) for j in (source, target)]
-        scales[[foot, toe], 0] = np.clip(reach[1] / reach[0], 0.5, 2.0)
-        drop = (target[foot, 2] - target[toe, 2]) / (source[foot, 2] - sole)
-        scales[[foot, toe], 2] = np.clip(drop, thickness, 2 * thickness)
-        anchors[toe, 2] = anchors[foot, 2] + scales[foot, 2] * (source[toe, 2] - source[foot, 2])
-    return scales, anchors
-
-
-def _cast_ray(start: np.ndarray, direction: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Where a ray meets triangles (Moeller and Trumbore, 1997).
-
-    Returns:
-        Distances `(num_faces,)` in metres, infinite without a hit ahead, and barycentric shares `(num_faces, 3)`.
-    """
-    corner = triangles[:, 0].astype(np.float64)
-    edge1, edge2 = triangles[:, 1] - corner, triangles[:, 2] - corner
-    cross = np.cross(direction, edge2)
-    determinant = (edge1 * cross).sum(-1)
-    scale = np.where(np.abs(determinant) > 1e-15, determinant, np.inf)  # parallel: no hit
-    away = start - corner
-    u = (away * cross).sum(-1) / scale
-    turned = np.cross(away, edge1)
-    v = (turned @ direction) / scale
-    distance = (edge2 * turned).sum(-1) / scale
-    # The tolerance keeps a ray that runs exactly along an edge from slipping through between two faces.
-    hit = (u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (distance > 0) & np.isfinite(scale)
-    return np.where(hit, distance, np.inf), np.stack([1 - u - v, u, v], -1)

@@ -20,7 +20,7 @@ import torch
 
 from anymo_hf.simulation.kinematics import SegmentKinematics
 from anymo_hf.simulation.motion import TextSpan
-from anymo_hf.simulation.readers.load import SUPPORTED_SUFFIXES, load_motion
+from anymo_hf.simulation.readers.load import SUPPORTED_SUFFIXES, load_motion, why_no_motion
 
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,9 @@ class ConversionReport:
             Every path that could not be converted, with the reason.
         duplicates (`dict[str, str]`):
             Every path whose content another path has too, with that other path.
+        set_aside (`dict[str, str]`):
+            Every file found in a folder that is no motion of its own, with what it is: body models, meshes without
+            motion, other versions of a motion beside it.
         num_skipped (`int`):
             How many of `files` stood there before.
         minutes (`float`):
@@ -58,6 +61,7 @@ class ConversionReport:
     files: dict[str, str]
     failures: dict[str, str]
     duplicates: dict[str, str]
+    set_aside: dict[str, str]
     num_skipped: int
     minutes: float
     num_bytes: int
@@ -67,9 +71,10 @@ class ConversionReport:
         lines = [
             f"{len(self.files)} motions, {self.minutes:.1f} minutes, {self.num_bytes / 1e6:.0f} MB in "
             f"{self.seconds:.0f} s; {self.num_skipped} stood there before, {len(self.duplicates)} are copies, "
-            f"{len(self.failures)} failed"
+            f"{len(self.failures)} failed, {len(self.set_aside)} are no motions"
         ]
-        return "\n".join(lines + [f"  failed: {path}: {reason}" for path, reason in sorted(self.failures.items())])
+        lines += [f"  failed: {path}: {reason}" for path, reason in sorted(self.failures.items())]
+        return "\n".join(lines + [f"  left alone: {path}: {why}" for path, why in sorted(self.set_aside.items())])
 
 
 def convert_motions(
@@ -110,7 +115,7 @@ def convert_motions(
         OSError: If the folder cannot be written to, for instance because the disk is full.
     """
     began = time.perf_counter()
-    sources = find_motions(paths)
+    sources, set_aside = find_motions(paths)
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,6 +142,7 @@ def convert_motions(
         files={str(path): target.name for path, target in sorted(finished.items())},
         failures={str(path): reason for path, reason in sorted(failures.items())},
         duplicates={str(path): str(original) for path, original in sorted(duplicates.items())},
+        set_aside={str(path): why for path, why in sorted(set_aside.items())},
         num_skipped=num_skipped,
         minutes=sum(read_header(target)["num_frames"] for target in finished.values()) / sampling_rate / 60,
         num_bytes=sum(target.stat().st_size for target in finished.values()),
@@ -146,22 +152,38 @@ def convert_motions(
     return report
 
 
-def find_motions(paths: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The motion files among `paths` and below its folders, sorted; a file named outright is kept whatever it is."""
+def find_motions(paths: str | Path | Iterable[str | Path]) -> tuple[list[Path], dict[Path, str]]:
+    """
+    The motion files among `paths` and below its folders.
+
+    Args:
+        paths (`str`, `Path` or an iterable of them):
+            Files, which are kept whatever they are, and folders.
+
+    Returns:
+        `tuple[list[Path], dict[Path, str]]`: Motions in the order of their names, and files of a motion's suffix that
+        were found in folders but are none, with what they are.
+
+    Raises:
+        ValueError: If a path does not exist, or there is no motion at all.
+    """
     paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
-    found = set()
+    named, found = set(), set()
     for path in map(Path, paths):
         if path.is_dir():
             found |= {file for file in path.rglob("*") if file.suffix.lower() in SUPPORTED_SUFFIXES and file.is_file()}
         elif path.is_file():
-            found.add(path)
+            named.add(path)
         else:
             raise ValueError(f"There is no file or folder {path}; give the path of motion files.")
-    if not found:
+    set_aside = {path: why for path in found - named if (why := why_no_motion(path)) is not None}
+    motions = sorted((named | found) - set_aside.keys())
+    if not motions:
+        others = "".join(f"; {path.name} is {why}" for path, why in sorted(set_aside.items()))
         raise ValueError(
-            f"No motion file ({', '.join(sorted(SUPPORTED_SUFFIXES))}) was found in {list(map(str, paths))}."
+            f"No motion file ({', '.join(sorted(SUPPORTED_SUFFIXES))}) was found in {list(map(str, paths))}{others}."
         )
-    return sorted(found)
+    return motions, set_aside
 
 
 def is_converted(path: Path, settings: dict) -> bool:
@@ -329,6 +351,7 @@ def _write_report(report: ConversionReport, folder: Path) -> None:
     rows = [{"path": path, "file": name} for path, name in report.files.items()]
     rows += [{"path": path, "error": reason} for path, reason in report.failures.items()]
     rows += [{"path": path, "copy_of": original} for path, original in report.duplicates.items()]
+    rows += [{"path": path, "left_alone": why} for path, why in report.set_aside.items()]
     unfinished = folder / f"report.jsonl.{os.getpid()}.unfinished"
     text = "".join(json.dumps(row) + "\n" for row in sorted(rows, key=lambda row: row["path"]))
     unfinished.write_text(text, encoding="utf-8")

@@ -45,8 +45,8 @@ class SimulatedIMUConfig(datasets.BuilderConfig):
         gravity (`bool`, *optional*, defaults to `True`):
             Whether the specific force contains gravity.
         seed (`int`, *optional*, defaults to 0):
-            Of placements, mounting and errors, together with each recording's id. Every row's errors are those of
-            other devices of the kind.
+            Of placements, mounting and errors, together with each recording's id. All rows of a recording come from
+            the same devices: bias, gains and their wandering go on from row to row, noise comes anew.
         fingerprint (`str`):
             Set by the builder: the hash of the folder's files and of the simulation's version.
     """
@@ -186,15 +186,18 @@ def _rows(recording_id: str, kinematics: SegmentKinematics, config: SimulatedIMU
     if dense:
         placements = _make_placements(config, recording_id, offsets)
         described = _describe(placements)
+        generator = _generator(config.seed, recording_id, "devices")
+        devices = SensorErrors.preset(config.errors).draw(len(placements), generator=generator)
     seconds = DENSE_ROW_SECONDS if dense else KINEMATICS_ROW_SECONDS
     num_frames = max(1, round(seconds * kinematics.sampling_rate))
     for start in range(0, kinematics.num_frames, num_frames):
         part = _slice(kinematics, start, start + num_frames)
         row = common | {"start_time": part.start_time, "texts": [asdict(text) for text in part.texts]}
         if dense:
-            generator = _generator(config.seed, recording_id, "errors", str(start))
-            errors = SensorErrors.preset(config.errors) if config.errors != "ideal" else None
-            imu = simulate_imu(part, placements, errors, generator, gravity=config.gravity)
+            imu = simulate_imu(part, placements, gravity=config.gravity)
+            if config.errors != "ideal":
+                generator = _generator(config.seed, recording_id, "noise", str(start))
+                imu = devices.apply(imu, part.sampling_rate, generator, start_time=start / part.sampling_rate)
             yield row | {"imu": imu.numpy(), "placements": described}
         else:
             yield row | {"kinematics": part.values.numpy(), "mask": part.mask.numpy()}

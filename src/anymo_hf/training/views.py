@@ -17,12 +17,14 @@ from transformers import TrainerCallback
 
 from anymo_hf.processing.placements_anymo import NUM_SEGMENTS
 from anymo_hf.processing.resampling_anymo import resample
+from anymo_hf.simulation.anthropometry import draw_shape
 from anymo_hf.simulation.body import BodySurface
 from anymo_hf.simulation.conversion import read_header
 from anymo_hf.simulation.errors import SensorErrors
 from anymo_hf.simulation.imu import simulate_imu
 from anymo_hf.simulation.kinematics import SegmentKinematics
 from anymo_hf.simulation.placements import Placements
+from anymo_hf.simulation.soft_tissue import SoftTissue
 
 
 # Per body and segment: enough that no two epochs meet the same sensors, few enough for the memory of many bodies.
@@ -34,6 +36,7 @@ ALL_VISIBLE_SHARE = 0.1
 NO_GYROSCOPE_SHARE = 0.2
 NO_GRAVITY_SHARE = 0.1
 LOW_RATE_SHARE = 0.4
+SOFT_TISSUE_SHARE = 0.5  # of all views
 LOW_RATES = (20.0, 25.0, 30.0, 40.0, 50.0)  # Hz, of devices that sample less often than the model does
 DEVICES = ("phone", "watch", "aria_gen1", "xsens", "lab")
 LONGEST_WINDOW_SHARE = 0.5
@@ -292,9 +295,11 @@ def _uniform_hash(name: str) -> float:
 @functools.lru_cache(maxsize=MAX_BODIES)
 def _surface_placements(bone_offsets: bytes) -> tuple[torch.Tensor, torch.Tensor]:
     """Offsets and orientations of sensors all over a body, of shapes `(23, number, 3)` and `(23, number, 4)`."""
-    body = BodySurface.default(bone_offsets=np.frombuffer(bone_offsets).reshape(NUM_SEGMENTS, 3))
     seed = int.from_bytes(hashlib.sha256(bone_offsets).digest()[:8], "big") >> 2
-    placements = body.sample(PLACEMENTS_PER_SEGMENT, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    bones = np.frombuffer(bone_offsets).reshape(NUM_SEGMENTS, 3)
+    body = BodySurface.default(shape=draw_shape(generator), bone_offsets=bones)
+    placements = body.sample(PLACEMENTS_PER_SEGMENT, generator)
     shape = (NUM_SEGMENTS, PLACEMENTS_PER_SEGMENT, -1)
     return placements.offset.view(shape), placements.orientation.view(shape)
 
@@ -303,11 +308,12 @@ def _measure(
     kinematics: SegmentKinematics, placements: Placements, rng: np.random.Generator, generator, as_worn: bool
 ) -> torch.Tensor:
     """Readings of a view, shape `(num_frames, 23, 6)`, NaN where there are none; `as_worn` with what users lack."""
-    draws = rng.random(3)  # drawn for both kinds of view, so that neither changes the other
+    draws = rng.random(4)  # drawn for both kinds of view, so that neither changes the other
     gravity = not (as_worn and draws[0] < NO_GRAVITY_SHARE)
     errors = SensorErrors.preset(DEVICES[rng.integers(len(DEVICES))])
     rate = LOW_RATES[rng.integers(len(LOW_RATES))]
-    imu = simulate_imu(kinematics, placements, errors, generator, gravity=gravity)
+    soft_tissue = SoftTissue() if draws[3] < SOFT_TISSUE_SHARE else None
+    imu = simulate_imu(kinematics, placements, errors, generator, gravity, soft_tissue)
     if as_worn and draws[1] < LOW_RATE_SHARE:
         imu = _as_sampled_at(rate, imu)
     if as_worn and draws[2] < NO_GYROSCOPE_SHARE:

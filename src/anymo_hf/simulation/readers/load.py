@@ -15,10 +15,11 @@ from anymo_hf.simulation.motion import SegmentMotion, TextSpan
 from anymo_hf.simulation.readers.asf_amc import find_asf, read_asf_amc
 from anymo_hf.simulation.readers.bvh import read_bvh
 from anymo_hf.simulation.readers.joint_motion import JointMotion
-from anymo_hf.simulation.readers.momentum_glb import read_momentum_glb
+from anymo_hf.simulation.readers.momentum_glb import has_animation, read_momentum_glb
 from anymo_hf.simulation.readers.mvnx import read_mvnx
 from anymo_hf.simulation.readers.npz import DAMAGE, read_npz
 from anymo_hf.simulation.readers.nymeria import NYMERIA_KEYS, read_nymeria
+from anymo_hf.simulation.readers.nymeria_smpl import NYMERIA_SMPL_KEYS, read_nymeria_smpl
 from anymo_hf.simulation.readers.retarget import retarget
 from anymo_hf.simulation.readers.skeletons import read_joint_map
 from anymo_hf.simulation.readers.smpl import RATE_KEYS, read_amass
@@ -28,6 +29,7 @@ SUPPORTED_SUFFIXES = (".bvh", ".amc", ".npz", ".mvnx", ".glb")
 # Peak memory over file size. Measured were 10.4 for BVH, 11.7 for AMC and 2.5 for our own npz, and short numbers take
 # more; on files in the published layout 2.9 for MVNX, 14 for GLB, 4.8 for Nymeria and 22 for AMASS, both in float32.
 _MEMORY_PER_BYTE = {".bvh": 16, ".amc": 20, ".mvnx": 6, ".glb": 18, "ours": 3, "nymeria": 6, "amass": 26}
+_MEMORY_PER_BYTE["nymeria_smpl"] = _MEMORY_PER_BYTE["amass"]
 
 
 def load_motion(path: str | Path, joint_map: dict[str, str] | str | Path | None = None) -> SegmentMotion:
@@ -35,8 +37,8 @@ def load_motion(path: str | Path, joint_map: dict[str, str] | str | Path | None 
     Read a motion file of any supported kind.
 
     These are `.bvh`, `.amc` (with its `.asf` beside it), `.mvnx`, Momentum's `.glb`, and `.npz`: our own, Nymeria's
-    `xdata.npz` (without narration; `read_nymeria` takes the clock offset that it needs) or AMASS (on an average body;
-    `read_amass` takes your own model file).
+    `xdata.npz` (without narration; `read_nymeria` takes the clock offset that it needs), AMASS or NymeriaPlus'
+    `xdata_smpl_neutral.npz` (both on an average body; `read_amass` and `read_nymeria_smpl` take your own model file).
 
     The world's z axis points up; a file with y up is turned so that its z becomes x, and nothing else is turned. The
     length unit is found from the size of the skeleton. If a file `labels.jsonl` stands beside it, its row of the same
@@ -81,15 +83,47 @@ def _source(path: Path, data: bytes) -> dict[str, str]:
     return {"name": path.stem, "dataset": path.absolute().parent.name, "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _npz_kind(path: Path) -> Literal["ours", "nymeria", "amass"]:
-    """Whose motion an npz file holds: the names of its arrays tell."""
-    names: set[str] = set()
-    # A damaged archive is for the reader to complain about.
+def _npz_names(path: Path) -> set[str]:
+    """The names of the arrays in an npz file; none if it is damaged, which is for its reader to complain about."""
     with contextlib.suppress(*DAMAGE), open(path, "rb") as file, zipfile.ZipFile(file) as archive:
-        names = {entry.removesuffix(".npy") for entry in archive.namelist()}
+        return {entry.removesuffix(".npy") for entry in archive.namelist()}
+    return set()
+
+
+def _npz_kind(path: Path) -> Literal["ours", "nymeria", "nymeria_smpl", "amass"]:
+    """Whose motion an npz file holds: the names of its arrays tell."""
+    names = _npz_names(path)
     if names >= NYMERIA_KEYS:
         return "nymeria"
+    if names >= NYMERIA_SMPL_KEYS:
+        return "nymeria_smpl"
     return "amass" if names >= {"poses", "trans"} and not names.isdisjoint(RATE_KEYS) else "ours"
+
+
+def why_no_motion(path: Path) -> str | None:
+    """
+    Why a file that was found beside motions is to be left alone, without reading it whole.
+
+    Args:
+        path (`Path`):
+            A file with one of `SUPPORTED_SUFFIXES`.
+
+    Returns:
+        `str`: The reason; `None` if it should be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        names = _npz_names(path)
+        if "v_template" in names:
+            return "a body model, not a motion"
+        # AMASS keeps a `shape.npz` of every subject beside the motions.
+        if names and names.isdisjoint({"poses", "positions", "body_pose", "segment_tXYZ"}) and "betas" in names:
+            return "a body shape, not a motion"
+    if path.stem.startswith("xdata") and path.name != "xdata.npz" and path.with_name("xdata.npz").is_file():
+        return "the same motion as xdata.npz beside it"
+    if suffix == ".glb" and not has_animation(path):
+        return "a mesh without motion"
+    return None
 
 
 def _read_whole_motion(path: Path, joint_map: dict[str, str]) -> SegmentMotion:
@@ -98,7 +132,9 @@ def _read_whole_motion(path: Path, joint_map: dict[str, str]) -> SegmentMotion:
         return read_mvnx(path)
     if path.suffix.lower() == ".glb":
         return read_momentum_glb(path, joint_map)
-    return {"ours": read_npz, "nymeria": read_nymeria, "amass": read_amass}[_npz_kind(path)](path)
+    return {"ours": read_npz, "nymeria": read_nymeria, "nymeria_smpl": read_nymeria_smpl, "amass": read_amass}[
+        _npz_kind(path)
+    ](path)
 
 
 def _read_joints(path: Path, data: bytes) -> JointMotion:

@@ -77,11 +77,11 @@ def read_momentum_glb(path: str | Path, joint_map: dict[str, str] | None = None)
     path = Path(path)
     data = path.read_bytes()
     try:
-        gltf = _Gltf(data)
+        gltf = Gltf(data)
         times, channels = _read_channels(gltf)
         names, positions, rotations = _node_poses(gltf, len(times), channels)
         clock = _momentum_seconds(gltf.json, len(times))
-        rig, joints = _find_rig(names)
+        rig, joints = find_rig(names)
     except (
         KeyError,
         IndexError,
@@ -114,7 +114,17 @@ def read_momentum_glb(path: str | Path, joint_map: dict[str, str] | None = None)
     )
 
 
-class _Gltf:
+def has_animation(path: Path) -> bool:
+    """Whether a GLB file has an animation; true for a damaged one, which is for its reader to complain about."""
+    try:
+        with open(path, "rb") as file:
+            _, _, _, size, kind = struct.unpack("<4sIII4s", file.read(20))
+            return kind != b"JSON" or bool(json.loads(file.read(size)).get("animations"))
+    except (OSError, struct.error, ValueError, AttributeError):
+        return True
+
+
+class Gltf:
     """The two chunks of a GLB file: a JSON document, and the bytes that it refers to."""
 
     def __init__(self, data: bytes):
@@ -133,10 +143,10 @@ class _Gltf:
 
     def floats(self, index: int) -> np.ndarray:
         """An accessor's values as float64 `(count, width)`."""
-        accessor = _item(self.json["accessors"], index)
+        accessor = find_item(self.json["accessors"], index)
         if accessor["componentType"] != _FLOAT or "sparse" in accessor:
             raise ValueError("a channel is not plain float32")
-        view = _item(self.json["bufferViews"], accessor["bufferView"])
+        view = find_item(self.json["bufferViews"], accessor["bufferView"])
         width, count = _WIDTHS[accessor["type"]], accessor["count"]
         start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
         stride = view.get("byteStride", 4 * width)
@@ -150,13 +160,13 @@ class _Gltf:
         return values
 
 
-def _item(items: list, index: int) -> dict:
+def find_item(items: list, index: int) -> dict:
     if not isinstance(index, int) or not 0 <= index < len(items):
         raise ValueError(f"it refers to item {index!r} of {len(items)}")
     return items[index]
 
 
-def _read_channels(gltf: _Gltf) -> tuple[np.ndarray, dict[tuple[int, str], np.ndarray]]:
+def _read_channels(gltf: Gltf) -> tuple[np.ndarray, dict[tuple[int, str], np.ndarray]]:
     """Times in seconds, and for every animated node and property its values `(num_frames, width)`."""
     if not gltf.json.get("animations"):
         raise ValueError("it has no animation")
@@ -166,7 +176,7 @@ def _read_channels(gltf: _Gltf) -> tuple[np.ndarray, dict[tuple[int, str], np.nd
         key = channel["target"].get("node"), channel["target"]["path"]
         if key[1] not in _DEFAULTS:
             continue
-        sampler = _item(animation["samplers"], channel["sampler"])
+        sampler = find_item(animation["samplers"], channel["sampler"])
         if sampler.get("interpolation", "LINEAR") not in ("LINEAR", "STEP"):
             raise ValueError("its channels are splines; Momentum bakes every frame")
         found, values = gltf.floats(sampler["input"])[:, 0], gltf.floats(sampler["output"])
@@ -180,7 +190,7 @@ def _read_channels(gltf: _Gltf) -> tuple[np.ndarray, dict[tuple[int, str], np.nd
 
 
 def _node_poses(
-    gltf: _Gltf, num_frames: int, channels: dict[tuple[int, str], np.ndarray]
+    gltf: Gltf, num_frames: int, channels: dict[tuple[int, str], np.ndarray]
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Names, places `(3, num_nodes, 1 + num_frames)` and turns `(4, ...)` in the world, the rest pose first."""
     nodes = gltf.json["nodes"]
@@ -236,7 +246,7 @@ def _momentum_seconds(document: dict, num_frames: int) -> np.ndarray | None:
     return np.array(stamps, dtype=np.float64) / 1e6
 
 
-def _find_rig(names: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+def find_rig(names: tuple[str, ...]) -> tuple[str, dict[str, str]]:
     """Name of the rig and the joint of every segment; both empty for an unknown one."""
     for rig, (trunk, limbs) in _RIGS.items():
         table = dict(zip(_TRUNK, trunk, strict=True))

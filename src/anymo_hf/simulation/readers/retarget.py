@@ -88,7 +88,7 @@ def retarget(motion: JointMotion, joint_map: dict[str, str], file: str) -> Segme
     origins = {segment: positions[:, joint] for segment, joint in joints.items()}
     # A pelvis begins midway between the hips in every skeleton, wherever its joint was put.
     origins["Pelvis"] = (origins["L_UpperLeg"] + origins["R_UpperLeg"]) / 2
-    _fill_missing(origins, turns)
+    fill_missing(origins, turns)
     offsets = _bone_offsets(origins, turns)
     origins = np.stack([origins[segment][:, :-1] for segment in SEGMENTS])  # (23, 3, num_frames)
     turns = np.stack([turns[segment][:, :-1] for segment in SEGMENTS], axis=1)  # (4, 23, num_frames)
@@ -310,7 +310,7 @@ def _attach(rotations: np.ndarray, calibrated: np.ndarray, joint: int, attitude:
     return multiply(rotations[:, joint], fixed[:, None])
 
 
-def _fill_missing(origins: dict[str, np.ndarray], turns: dict[str, np.ndarray]) -> None:
+def fill_missing(origins: dict[str, np.ndarray], turns: dict[str, np.ndarray]) -> None:
     """Add the segments without a joint: on the trunk between their neighbours, shoulders and toes on their parent."""
     heights = np.cumsum(DEFAULT_BONE_OFFSETS[[_INDEX[segment] for segment in _TRUNK], 2])
     present = [i for i, segment in enumerate(_TRUNK) if segment in origins]

@@ -72,7 +72,7 @@ def read_amass(path: str | Path, model_path: str | Path | None = None) -> Segmen
     """
     path = Path(path)
     arrays = read_arrays(path, "AMASS motion", ("poses", "trans"), (*RATE_KEYS, "betas", "gender"))
-    poses, trans = (_numbers(arrays[name], 2, f"{path.name}, {name}") for name in ("poses", "trans"))
+    poses, trans = (read_numbers(arrays[name], 2, f"{path.name}, {name}") for name in ("poses", "trans"))
     if poses.shape[1] not in _POSE_WIDTHS or trans.shape != (len(poses), 3) or len(poses) == 0:
         raise ValueError(
             f"{path.name}: expected poses of shape (num_frames, {_POSE_WIDTHS}) and trans (num_frames, 3), but they "
@@ -81,9 +81,9 @@ def read_amass(path: str | Path, model_path: str | Path | None = None) -> Segmen
     rate = read_scalar(next((arrays[name] for name in RATE_KEYS if name in arrays), np.zeros(0)), f"{path.name}, rate")
     if not (np.isfinite(rate) and rate > 0):
         raise ValueError(f"{path.name} has the frame rate {rate:g} Hz; it must be positive.")
-    betas = _numbers(np.ravel(arrays.get("betas", np.zeros(0))), 1, f"{path.name}, betas")
+    betas = read_numbers(np.ravel(arrays.get("betas", np.zeros(0))), 1, f"{path.name}, betas")
     rest = average_joints() if model_path is None else read_model_joints(model_path, betas)
-    motion = retarget(_joint_motion(poses, trans, rest, rate), SMPL_JOINT_MAP, path.name)
+    motion = retarget(smpl_joint_motion(poses, trans, rest, rate), SMPL_JOINT_MAP, path.name)
     body = "average bone offsets" if model_path is None else Path(model_path).name
     motion.source = _source(path, arrays.get("gender")) | {"body": body}
     return motion
@@ -117,33 +117,81 @@ def read_model_joints(path: str | Path, betas: np.ndarray | None = None) -> np.n
     Raises:
         ValueError: If it is no such model, or a pickle with anything but numbers in it.
     """
+    return read_model(path, betas)["joints"][: len(SMPL_JOINTS)]
+
+
+def read_model(path: str | Path, betas: np.ndarray | None = None, skin: bool = False) -> dict[str, np.ndarray]:
+    """
+    A body model at rest. Unverified on an original file.
+
+    Args:
+        path (`str` or `Path`):
+            As for `read_model_joints`.
+        betas (`np.ndarray` of shape `(num_betas,)`, *optional*):
+            As for `read_model_joints`.
+        skin (`bool`, *optional*, defaults to `False`):
+            Whether triangles and skinning weights are read too.
+
+    Returns:
+        `dict[str, np.ndarray]`: `vertices` `(num_vertices, 3)` and `joints` `(num_joints, 3)` of that shape in metres
+        in the axes of the model, `kintree_table` `(2, num_joints)`; with `skin` also `f` `(num_faces, 3)` and
+        `weights` `(num_vertices, num_joints)`.
+
+    Raises:
+        ValueError: If it is no such model, or a pickle with anything but numbers in it.
+    """
     path = Path(path)
-    names = ("v_template", "shapedirs", "J_regressor", "kintree_table")
+    names = ("v_template", "shapedirs", "J_regressor", "kintree_table") + (("f", "weights") if skin else ())
     if path.suffix.lower() == ".pkl":
         arrays = _read_pickled_model(path, names)
     elif path.suffix.lower() == ".npz":
         arrays = read_arrays(path, "SMPL model", names)
     else:
         raise ValueError(f"A body model ends in .npz or .pkl, but {path.name!r} was given.")
-    template, shapes = (_numbers(arrays[n], d, f"{path.name}, {n}") for n, d in (("v_template", 2), ("shapedirs", 3)))
-    regressor, tree = (_numbers(arrays[n], 2, f"{path.name}, {n}") for n in ("J_regressor", "kintree_table"))
+    arrays = {
+        name: read_numbers(arrays[name], 3 if name == "shapedirs" else 2, f"{path.name}, {name}") for name in names
+    }
+    template, shapes, regressor, tree = (arrays[name] for name in names[:4])
     num_joints, num_vertices = regressor.shape
-    if template.shape != (num_vertices, 3) or shapes.shape[:2] != template.shape or tree.shape != (2, num_joints):
+    agree = (
+        template.shape == (num_vertices, 3) and shapes.shape[:2] == template.shape and tree.shape == (2, num_joints)
+    )
+    if not agree or (skin and arrays["weights"].shape != (num_vertices, num_joints)):
         raise ValueError(f"{path.name}: the shapes of its arrays do not agree; it is no SMPL model, or damaged.")
     if tuple(tree[0, 1 : len(SMPL_PARENTS)].astype(int)) != SMPL_PARENTS[1:]:
         raise ValueError(f"{path.name} has another skeleton than SMPL, SMPL+H and SMPL-X; pass one of these models.")
     betas = np.zeros(0) if betas is None else np.asarray(betas, dtype=np.float64)
     count = min(len(betas), shapes.shape[2])
-    return (regressor @ (template + shapes[..., :count] @ betas[:count]))[: len(SMPL_JOINTS)]
+    vertices = template + shapes[..., :count] @ betas[:count]
+    return arrays | {"vertices": vertices, "joints": regressor @ vertices}
 
 
-def _joint_motion(poses: np.ndarray, trans: np.ndarray, rest: np.ndarray, rate: float) -> JointMotion:
-    """The body's joints, with the world turned so that y is up as in the model."""
+def smpl_joint_motion(
+    poses: np.ndarray, trans: np.ndarray, rest: np.ndarray, rate: float, to_y_up: np.ndarray = _TO_Y_UP
+) -> JointMotion:
+    """
+    The moving joints of a body of the SMPL family.
+
+    Args:
+        poses (`np.ndarray` of shape `(num_frames, 66)` or wider):
+            Rotation vectors of the joints against their parents, in radians.
+        trans (`np.ndarray` of shape `(num_frames, 3)`):
+            How far the model is moved, in metres.
+        rest (`np.ndarray` of shape `(22, 3)`):
+            Joints at rest in the axes of the model.
+        rate (`float`):
+            Frames per second.
+        to_y_up (`np.ndarray` of shape `(3, 3)`, *optional*):
+            What turns the file's world so that y is up as in the model; by default from a world with z up.
+
+    Returns:
+        `JointMotion`: In a world with y up.
+    """
     count = len(SMPL_JOINTS)
     rotations = _from_rotation_vectors(poses[:, : 3 * count].reshape(len(poses), count, 3).T)
-    rotations[:, 0] = multiply(from_matrix(_TO_Y_UP)[:, None], rotations[:, 0])
+    rotations[:, 0] = multiply(from_matrix(to_y_up)[:, None], rotations[:, 0])
     # The model turns about its pelvis, which is not at its origin, and moves by `trans` after that.
-    root = _TO_Y_UP @ (rest[0] + trans).T
+    root = to_y_up @ (rest[0] + trans).T
     offsets = np.array([rest[joint] - rest[max(parent, 0)] for joint, parent in enumerate(SMPL_PARENTS)])
     return JointMotion(SMPL_JOINTS, SMPL_PARENTS, offsets, rotations, 1 / rate, {0: root}, unit=1.0)
 
@@ -154,7 +202,24 @@ def _from_rotation_vectors(vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([np.cos(angle / 2)[None], vectors / 2 * np.sinc(angle / (2 * np.pi))])
 
 
-def _numbers(array: np.ndarray, num_axes: int, where: str) -> np.ndarray:
+def read_numbers(array: np.ndarray, num_axes: int, where: str) -> np.ndarray:
+    """
+    An array as float64.
+
+    Args:
+        array (`np.ndarray`):
+            What a file holds.
+        num_axes (`int`):
+            How many axes it must have.
+        where (`str`):
+            File and name of it, for the error message.
+
+    Returns:
+        `np.ndarray`: Finite numbers.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
     array = np.asarray(array)
     if array.ndim != num_axes or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
         raise ValueError(
@@ -191,7 +256,7 @@ class _Array:
             return np.asarray(self.state["x"])
         if not {"a", "idxs"} <= self.state.keys():
             raise ValueError("an array of chumpy is neither values nor a selection")
-        values = _to_numbers(self.state["a"]).ravel()[np.asarray(self.state["idxs"])]
+        values = _toread_numbers(self.state["a"]).ravel()[np.asarray(self.state["idxs"])]
         return values.reshape(self.state.get("preferred_shape", -1))
 
 
@@ -211,7 +276,7 @@ class _SparseArray(_Array):
         return matrix.toarray()
 
 
-def _to_numbers(value: object) -> np.ndarray:
+def _toread_numbers(value: object) -> np.ndarray:
     return value.numbers() if isinstance(value, _Array) else np.asarray(value)
 
 
@@ -265,6 +330,6 @@ def _read_pickled_model(path: Path, names: tuple[str, ...]) -> dict[str, np.ndar
         content = _Unpickler(io.BytesIO(data), encoding="latin1").load()
         if not isinstance(content, dict):
             raise ValueError("it holds no dictionary")
-        return {name: _to_numbers(content[name]) for name in names}
+        return {name: _toread_numbers(content[name]) for name in names}
     except (*DAMAGE, pickle.UnpicklingError, IndexError, MemoryError, RecursionError, OverflowError) as error:
         raise ValueError(f"{path.name} is no SMPL model: {error}; download it from its makers again.") from error
