@@ -200,14 +200,14 @@ def test_a_killed_run_goes_on(tmp_path):
 
 
 def test_a_task_that_kills_its_process_harms_no_other():
-    results = dict(conversion._run_all(_exit_if_three, [(number,) for number in range(5)], 2, "Testing"))
+    results = dict(conversion.run_all(_exit_if_three, [(number,) for number in range(5)], 2, "Testing"))
     assert results.pop((3,)).startswith("its process was killed")
     assert results == {(number,): 2 * number for number in (0, 1, 2, 4)}
 
 
 def test_who_stops_asking_does_not_wait_for_the_rest():
     began = time.monotonic()
-    results = conversion._run_all(_sleep, [(1.0,)] * 240, 2, "Testing")
+    results = conversion.run_all(_sleep, [(1.0,)] * 240, 2, "Testing")
     next(results)
     results.close()
     assert time.monotonic() - began < 60  # all of them would take two minutes

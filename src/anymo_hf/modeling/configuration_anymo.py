@@ -57,7 +57,7 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Of the predictive InfoNCE loss.
         symmetric (`bool`, *optional*, defaults to `False`):
             Whether pre-training uses a pair of views in both directions, as the paper does, at twice the cost, or in
-            one that is drawn.
+            one; views are drawn alike, so that which one does not matter.
     """
 
     model_type = "anymo_graph_encoder"

@@ -78,6 +78,12 @@ def segment_adjacency(segment_parents: list[int]) -> torch.Tensor:
     return adjacency / adjacency.sum(dim=(0, 1))
 
 
+def typical_readings(config: AnyMoGraphEncoderConfig) -> torch.Tensor:
+    """What stands for the deviation of readings until it is known, shape `(num_segments, num_channels)`."""
+    readings = torch.tensor([TYPICAL_FORCE] * 3 + [TYPICAL_RATE] * 3)
+    return readings[: config.num_channels].repeat(config.num_segments, 1)
+
+
 class AnyMoNorm(nn.Module):
     """
     Layer norm over channels, or batch norm over all frames and segments that lie within their recording.
@@ -125,13 +131,14 @@ class AnyMoGraphConvolution(nn.Module):
         edges = (self.adjacency * self.edge_importance).to(hidden_states.dtype)
         senders = edges.transpose(1, 2).flatten(0, 1)  # (3 * num_segments, num_segments), rows are receivers
         received = (senders @ hidden_states.flatten(1)).view(NUM_RELATIONS, -1, in_channels)
-        received = received.transpose(0, 1).flatten(1)  # (num_segments * batch_size * num_frames, 3 * in_channels)
 
-        weight = self.projection.weight.unflatten(0, (NUM_RELATIONS, -1))  # (3, out_channels, in_channels)
-        weight = weight.transpose(0, 1).flatten(1)
+        # Each relation's product is added in place to the bias, with fewer passes over memory than a sum.
+        weight = self.projection.weight.to(received.dtype).unflatten(0, (NUM_RELATIONS, -1))
         bias = edges.sum(dim=1).transpose(0, 1) @ self.projection.bias.unflatten(0, (NUM_RELATIONS, -1))
-        hidden_states = F.linear(received, weight).view(num_segments, batch_size, num_frames, -1)
-        return hidden_states.add_(bias[:, None, None])
+        projected = bias.to(received.dtype)[:, None].repeat(1, batch_size * num_frames, 1).flatten(0, 1)
+        for relation in range(NUM_RELATIONS):
+            projected = projected.addmm_(received[relation], weight[relation].transpose(0, 1))
+        return projected.view(num_segments, batch_size, num_frames, -1)
 
 
 class AnyMoGraphEncoderBlock(GradientCheckpointingLayer):
@@ -195,9 +202,8 @@ class AnyMoGraphEncoderPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module):
         super()._init_weights(module)
         if isinstance(module, AnyMoGraphEncoder):
-            typical = torch.tensor([TYPICAL_FORCE] * 3 + [TYPICAL_RATE] * 3)
             init.zeros_(module.input_mean)
-            init.copy_(module.input_std, typical[: self.config.num_channels].expand(module.input_std.shape))
+            init.copy_(module.input_std, typical_readings(self.config))
             init.ones_(module.input_weight)
             init.zeros_(module.input_bias)
             init.zeros_(module.mask_token)
@@ -232,7 +238,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         shape = (config.num_segments, config.num_channels)
         # Statistics of observed readings, set once by `estimate_input_statistics`: nothing drifts while training.
         self.input_mean = nn.Buffer(torch.zeros(shape))
-        self.input_std = nn.Buffer(torch.ones(shape))
+        self.input_std = nn.Buffer(typical_readings(config))
         self.input_weight = nn.Parameter(torch.ones(shape))
         self.input_bias = nn.Parameter(torch.zeros(shape))
         self.mask_token = nn.Parameter(torch.zeros(config.num_channels))
@@ -304,12 +310,13 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
 
     def _standardise(self, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Readings in deviations from their mean; the mask token where there are none."""
-        values = values.to(self.input_weight.dtype)
+        # In single precision: gravity in three digits hides what the body does.
+        mean, std = self.input_mean.float(), self.input_std.float()
+        values = values.float()
         if mask is not None:
             # Before anything is computed from it: an unobserved NaN would otherwise reach the gradients.
-            values = torch.where(mask, values, self.input_mean.to(values.dtype))
-        values = (values - self.input_mean) / self.input_std * self.input_weight + self.input_bias
-        values = values.to(self.mask_token.dtype)
+            values = torch.where(mask, values, mean)
+        values = ((values - mean) / std).to(self.input_weight.dtype) * self.input_weight + self.input_bias
         return values if mask is None else torch.where(mask, values, self.mask_token)
 
     def _mean_over_views(self, input_values, input_values_mask, **kwargs) -> AnyMoGraphEncoderOutput:

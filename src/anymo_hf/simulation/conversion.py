@@ -130,7 +130,7 @@ def convert_motions(
     finished = {path: target for path, target, _ in tasks if is_converted(target, settings)}
     num_skipped = len(finished)
     waiting = [task for task in tasks if task[0] not in finished]
-    for (path, target, _), problem in _run_all(_convert_one, waiting, num_proc, "Converting"):
+    for (path, target, _), problem in run_all(_convert_one, waiting, num_proc, "Converting"):
         if isinstance(problem, OSError):
             done = f"{len(finished)} of {len(tasks)} motions are converted and stay"
             raise OSError(problem.errno, f"{problem.strerror} while writing {target}; {done}, run again to go on")
@@ -307,7 +307,7 @@ def _convert_one(path: Path, target: Path, settings: dict) -> str | OSError | No
     return None
 
 
-def _run_all(function, tasks: list[tuple], num_proc: int, what: str) -> Iterator[tuple[tuple, object]]:
+def run_all(function, tasks: list[tuple], num_proc: int, what: str) -> Iterator[tuple[tuple, object]]:
     """Every task with its result, as they come; a task that kills its process is reported and harms no other."""
     from tqdm.auto import tqdm
 

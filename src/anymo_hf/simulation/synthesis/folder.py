@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from anymo_hf.simulation.conversion import _run_all, is_converted, remove_unfinished, save_kinematics
+from anymo_hf.simulation.conversion import is_converted, remove_unfinished, run_all, save_kinematics
 from anymo_hf.simulation.kinematics import SegmentKinematics
 from anymo_hf.simulation.synthesis.recordings import random_recording
 
@@ -50,7 +50,7 @@ def synthesise_motions(folder: str | Path, hours: float, seed: int = 0, num_proc
         files.append(folder / f"synthesis_{seed}_{index:06d}.safetensors")
         if not is_converted(files[-1], settings):
             tasks.append((files[-1], settings))
-    for (path, _), problem in _run_all(_synthesise_one, tasks, num_proc, "Synthesising"):
+    for (path, _), problem in run_all(_synthesise_one, tasks, num_proc, "Synthesising"):
         if problem is not None:
             raise OSError(errno.EIO, f"{path} could not be written: {problem}; run again to go on")
     return files

@@ -1,0 +1,40 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The examples run as they are printed, on real recordings."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from anymo_hf import AnyMoGraphEncoder, AnyMoGraphEncoderConfig, AnyMoGraphEncoderForSequenceClassification
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run_example(*arguments) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_fine_tuning(data_folder, tmp_path):
+    people = pq.read_table(data_folder / "har" / "umafall.parquet", filters=[("subject", "in", ["01", "08", "16"])])
+    pq.write_table(people, tmp_path / "umafall.parquet")
+    config = AnyMoGraphEncoderConfig(hidden_sizes=[8, 16], strides=[2, 2], predictor_num_attention_heads=2)
+    AnyMoGraphEncoder(config).save_pretrained(tmp_path / "encoder")
+    out = tmp_path / "out"
+    printed = run_example(
+        EXAMPLES / "fine_tune.py", tmp_path / "umafall.parquet", out, "--model", tmp_path / "encoder", "--max_steps", 2
+    )
+    assert re.search(r"accuracy on \d+ windows of people left out: [01]\.\d+ before, [01]\.\d+ after", printed), (
+        printed
+    )
+    model = AnyMoGraphEncoderForSequenceClassification.from_pretrained(out)
+    assert "walking" in model.config.label2id and model.config.hidden_sizes == [8, 16]
