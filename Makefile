@@ -35,8 +35,11 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/processing.py
+	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/real_vs_simulated.py
 	$(BIN)/python benchmarks/calibration.py
+	$(BIN)/python benchmarks/sensor_noise.py
+	$(BIN)/python benchmarks/synthesis.py --against dev
 
 results: $(INSTALLED)
 	$(BIN)/python -m anymo_hf.evaluation.results

@@ -30,6 +30,7 @@ from anymo_hf.simulation.soft_tissue import SoftTissue
 # Per body and segment: enough that no two epochs meet the same sensors, few enough for the memory of many bodies.
 PLACEMENTS_PER_SEGMENT = 128
 MAX_BODIES = 512
+NUM_SHAPES = 32
 MAX_VISIBLE_SEGMENTS = 5
 # Shares of the views that predict; the views that are predicted are whole.
 ALL_VISIBLE_SHARE = 0.1
@@ -298,10 +299,16 @@ def _surface_placements(bone_offsets: bytes) -> tuple[torch.Tensor, torch.Tensor
     seed = int.from_bytes(hashlib.sha256(bone_offsets).digest()[:8], "big") >> 2
     generator = torch.Generator().manual_seed(seed)
     bones = np.frombuffer(bone_offsets).reshape(NUM_SEGMENTS, 3)
-    body = BodySurface.default(shape=draw_shape(generator), bone_offsets=bones)
+    body = BodySurface.default(shape=_random_shape(seed % NUM_SHAPES), bone_offsets=bones)
     placements = body.sample(PLACEMENTS_PER_SEGMENT, generator)
     shape = (NUM_SEGMENTS, PLACEMENTS_PER_SEGMENT, -1)
     return placements.offset.view(shape), placements.orientation.view(shape)
+
+
+@functools.lru_cache
+def _random_shape(seed: int) -> np.ndarray:
+    """How slim or stout a body is; drawing one takes longer than all else about it."""
+    return draw_shape(torch.Generator().manual_seed(seed))
 
 
 def _measure(

@@ -1,0 +1,124 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a pre-trained encoder is compared with: the same network untrained, and features made by hand."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from anymo_hf.evaluation.embeddings import HarWindows, embed_windows
+from anymo_hf.evaluation.handmade_features import handmade_features
+from anymo_hf.evaluation.results import current_commit
+from anymo_hf.modeling.configuration_anymo import AnyMoGraphEncoderConfig
+from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
+
+
+PRE_TRAINED, UNTRAINED, HAND_MADE = "pre-trained", "untrained", "hand-made features"
+MODELS = (PRE_TRAINED, UNTRAINED, HAND_MADE)
+
+
+@dataclass(frozen=True)
+class Features:
+    """
+    One way to describe a window.
+
+    Args:
+        model (`str`):
+            Its name in the tables.
+        seed (`int` or `None`):
+            Of its weights.
+        checkpoint_sha256 (`str` or `None`):
+            Of its weights: of `model.safetensors`, or of what the seed gave.
+        describe (`Callable`):
+            From windows to an array of shape `(num_windows, num_features)`.
+    """
+
+    model: str
+    seed: int | None
+    checkpoint_sha256: str | None
+    describe: Callable[[HarWindows], np.ndarray]
+
+
+def all_features(
+    checkpoints: list[Path], seeds: list[int], name: str = PRE_TRAINED, models: Iterable[str] = MODELS
+) -> Iterator[Features]:
+    """
+    What is compared: every checkpoint, one untrained network per seed, and features made by hand.
+
+    Args:
+        checkpoints (`list[Path]`):
+            Folders of graph encoders, trained with the first of `seeds`, the second, and so on; may be empty.
+        seeds (`list[int]`):
+            Of the untrained networks. They have the sizes of the first checkpoint, or of the small preset, and know
+            mean and deviation of readings as it does.
+        name (`str`, *optional*, defaults to `"pre-trained"`):
+            Of the checkpoints in the tables.
+        models (`Iterable[str]`, *optional*):
+            Which of the three kinds.
+    """
+    if len(checkpoints) > len(seeds):
+        raise ValueError(f"Every checkpoint needs a seed, but {len(checkpoints)} came with {len(seeds)} seeds.")
+    encoders = [AnyMoGraphEncoder.from_pretrained(folder) for folder in checkpoints]
+    if PRE_TRAINED in models:
+        for folder, seed, encoder in zip(checkpoints, seeds, encoders, strict=False):
+            sha = hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()
+            yield Features(name, seed, sha, _embedder(encoder))
+    if UNTRAINED in models:
+        for seed in seeds:
+            encoder = untrained_encoder(encoders[0] if encoders else None, seed)
+            yield Features(UNTRAINED, seed, _weights_sha256(encoder), _embedder(encoder))
+    if HAND_MADE in models:
+        yield Features(HAND_MADE, None, None, _handmade_describer())
+
+
+def untrained_encoder(trained: AnyMoGraphEncoder | None, seed: int) -> AnyMoGraphEncoder:
+    """The same network with fresh weights; it knows mean and deviation of readings as the trained one does."""
+    torch.manual_seed(seed)
+    encoder = AnyMoGraphEncoder(AnyMoGraphEncoderConfig.small() if trained is None else trained.config)
+    if trained is not None:
+        encoder.input_mean.copy_(trained.input_mean)
+        encoder.input_std.copy_(trained.input_std)
+    return encoder
+
+
+def _embedder(encoder: AnyMoGraphEncoder) -> Callable[[HarWindows], np.ndarray]:
+    encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+    return lambda windows: embed_windows(encoder, windows)
+
+
+def _handmade_describer() -> Callable[[HarWindows], np.ndarray]:
+    """Features of each sensor, computed once: setups with fewer sensors ask for the same ones again."""
+    known = {}
+
+    def describe(windows: HarWindows) -> np.ndarray:
+        parts = []
+        for place in windows.placements:
+            alone = windows.with_sensors([place])
+            key = hashlib.sha256(alone.values.tobytes() + alone.mask.tobytes()).digest()
+            if key not in known:
+                known[key] = handmade_features(alone, num_proc=os.cpu_count())
+            parts.append(known[key])
+        return np.concatenate(parts, axis=1)
+
+    return describe
+
+
+def _weights_sha256(encoder: AnyMoGraphEncoder) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def log_evaluation(names: Iterable[str], what_for: str, path: Path = Path("docs/evaluations.log")) -> None:
+    """One line for a look at sets for the report."""
+    commit = (current_commit() or "no commit")[:8]
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{date.today().isoformat()} {commit} {', '.join(names)}: {what_for}\n")
