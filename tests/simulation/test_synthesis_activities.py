@@ -8,7 +8,6 @@ import pytest
 from anymo_hf.processing.placements_anymo import SEGMENTS
 from anymo_hf.simulation.kinematics import SPECIFIC_FORCE, SegmentKinematics
 from anymo_hf.simulation.synthesis import ACTIVITIES, random_body, random_recording
-from anymo_hf.simulation.synthesis.contacts import sole_paths
 
 
 ID = {name: index for index, name in enumerate(SEGMENTS)}
@@ -29,34 +28,6 @@ def acceleration(motion, segment):
 def pelvis_force(motion):
     values = SegmentKinematics.from_motion(motion).values[:, ID["Pelvis"], SPECIFIC_FORCE]
     return values.norm(dim=-1).numpy()
-
-
-@pytest.mark.parametrize("name", ACTIVITIES)
-def test_accelerations_are_those_of_a_person(made, name):
-    motion = made[name][1]
-    assert np.linalg.norm(acceleration(motion, "Pelvis"), axis=1).max() < 30
-    assert np.linalg.norm(acceleration(motion, "Head"), axis=1).max() < 40
-    for segment in ("L_Hand", "R_Hand", "L_Foot", "R_Foot"):
-        assert np.linalg.norm(acceleration(motion, segment), axis=1).max() < 250
-
-
-@pytest.mark.parametrize("name", ACTIVITIES)
-def test_feet_neither_slide_nor_sink(made, name):
-    plan, motion = made[name]
-    points = sole_paths(motion.positions, motion.orientations, motion.bone_offsets)[:, :, :2]
-    speeds = np.linalg.norm(np.diff(points, axis=0), axis=-1) * RATE
-    planted = plan.contacts > 0.99
-    planted = planted[1:] & planted[:-1]
-    assert not planted.any() or speeds[planted].max() < 0.02
-    assert (points[..., 2] - plan.floors[:, :, None]).min() > -0.01
-
-
-@pytest.mark.parametrize("name", ACTIVITIES)
-def test_every_activity_has_a_label_and_two_captions(made, name):
-    texts = made[name][0].texts
-    assert [t.kind for t in texts].count("label") == 1
-    captions = {t.text for t in texts if t.kind == "caption"}
-    assert len(captions) == 2 and not any("{" in caption for caption in captions)
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("jog", 1.8, 3.2), ("run", 1.8, 3.2), ("jump", 1.5, 3.0)])
@@ -125,7 +96,9 @@ def test_recordings_are_whole_and_decided_by_the_seed():
 @pytest.mark.parametrize("seed", range(8))
 def test_recordings_have_no_spikes(seed):
     motion = random_recording(seed, 40.0)
-    assert np.linalg.norm(acceleration(motion, "Pelvis"), axis=1).max() < 40
+    falls = any(t.text == "falling" for t in motion.texts)
+    assert np.linalg.norm(acceleration(motion, "Pelvis"), axis=1).max() < (100 if falls else 30)
+    assert np.linalg.norm(acceleration(motion, "Head"), axis=1).max() < (130 if falls else 45)
     assert 8.5 < np.median(pelvis_force(motion)) < 11.5
 
 

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 # Raise it whenever the same motion file would give other numbers: older files are then converted again, and `datasets`
 # forgets what it cached. A test fails when the sources change and this does not.
-SIMULATION_VERSION = "1.0.0"
+SIMULATION_VERSION = "1.1.0"
 
 # Errors that the next file would meet as well.
 _FATAL_WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}

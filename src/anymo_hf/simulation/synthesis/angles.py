@@ -120,14 +120,23 @@ def local_rotations(angles: np.ndarray, heading: np.ndarray | float = 0.0) -> np
     Returns:
         `np.ndarray` of shape `(num_frames, 23, 4)`: Unit quaternions wxyz; the pelvis' is relative to the world.
     """
-    local = np.zeros((len(angles), NUM_SEGMENTS, 4))
-    local[..., 0] = 1.0
-    local[:, 0] = rotation(_Z, np.broadcast_to(heading, len(angles)))
+    # One quaternion component after the other, each contiguous in time: this is where the time goes.
+    local = np.zeros((NUM_SEGMENTS, 4, len(angles)))
+    local[:, 0] = 1.0
+    local[0] = rotation(_Z, np.broadcast_to(heading, len(angles))).T
     for segment, angle, share, axis, offset in _JOINTS:
-        if not offset and not angles[:, angle].any():
-            continue
-        local[:, segment] = compose(local[:, segment], rotation(axis, share * angles[:, angle] + offset))
-    return local
+        if offset or angles[:, angle].any():
+            half = 0.5 * (share * angles[:, angle] + offset)
+            _turn_about(local[segment], int(np.abs(axis).argmax()), np.cos(half), axis.sum() * np.sin(half))
+    return np.ascontiguousarray(local.transpose(2, 0, 1))
+
+
+def _turn_about(turned: np.ndarray, axis: int, cosine: np.ndarray, sine: np.ndarray) -> None:
+    """Appends a turn about x, y or z (axis 0, 1, 2) to quaternions of shape `(4, num_frames)`, in place."""
+    own, first, second = 1 + axis, 1 + (axis + 1) % 3, 1 + (axis + 2) % 3
+    w, a, b, c = turned[0].copy(), turned[own].copy(), turned[first].copy(), turned[second].copy()
+    turned[0], turned[own] = w * cosine - a * sine, a * cosine + w * sine
+    turned[first], turned[second] = b * cosine + c * sine, c * cosine - b * sine
 
 
 def forward_kinematics(
@@ -148,12 +157,28 @@ def forward_kinematics(
         `tuple(np.ndarray, np.ndarray)`: Positions `(num_frames, 23, 3)` in metres and orientations
         `(num_frames, 23, 4)`, wxyz, segment to world.
     """
-    positions, orientations = np.empty((*local.shape[:-1], 3)), np.empty(local.shape)
+    positions, orientations = np.empty((NUM_SEGMENTS, 3, len(local))), np.ascontiguousarray(local.transpose(1, 2, 0))
+    positions[0] = np.asarray(root_positions).T
     for segment, parent in enumerate(SEGMENT_PARENTS):
-        if parent < 0:
-            positions[:, segment], orientations[:, segment] = root_positions, local[:, segment]
-            continue
-        orientations[:, segment] = compose(orientations[:, parent], local[:, segment])
-        arm = np.broadcast_to(bone_offsets[segment], (len(local), 3))
-        positions[:, segment] = positions[:, parent] + rotate(orientations[:, parent], arm)
-    return positions, orientations
+        if parent >= 0:
+            orientations[segment] = _product(orientations[parent], orientations[segment])
+            positions[segment] = positions[parent] + _turned(orientations[parent], bone_offsets[segment])
+    return np.ascontiguousarray(positions.transpose(2, 0, 1)), np.ascontiguousarray(orientations.transpose(2, 0, 1))
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Product of quaternions of shape `(4, num_frames)`."""
+    return np.stack([
+        a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3],
+        a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2],
+        a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1],
+        a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0],
+    ])  # fmt: skip
+
+
+def _turned(q: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """One vector turned by quaternions of shape `(4, num_frames)`, `(3, num_frames)`."""
+    w, x, y, z = q
+    a, b, c = vector
+    u, v, t = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
+    return np.stack([a + w * u + y * t - z * v, b + w * v + z * u - x * t, c + w * t + x * v - y * u])

@@ -30,9 +30,45 @@ def fourier_series(phases: np.ndarray, values: np.ndarray, num_harmonics: int = 
     spline = CubicSpline([*phases, 1.0 + phases[0]], [*values, values[0]], bc_type="periodic")
     samples = spline(phases[0] + np.arange(256) / 256)
     harmonics = np.arange(num_harmonics + 1)
-    coefficients = np.fft.rfft(samples)[: num_harmonics + 1] / 256 * np.exp(-2j * np.pi * harmonics * phases[0])
+    return sample_series(samples, num_harmonics) * np.exp(-2j * np.pi * harmonics * phases[0])
+
+
+def sample_series(samples: np.ndarray, num_harmonics: int) -> np.ndarray:
+    """Coefficients `(num_harmonics + 1,)` for `evaluate_series` of even samples over one period, from phase 0."""
+    coefficients = np.fft.rfft(samples)[: num_harmonics + 1] / len(samples)
     coefficients[1:] *= 2
     return coefficients
+
+
+def integrate_series(coefficients: np.ndarray, period: float, times: int = 1) -> np.ndarray:
+    """The curve integrated over time once or more, `period` seconds per cycle; the mean is dropped."""
+    harmonics = np.arange(len(coefficients))
+    integral = np.zeros(len(coefficients), complex)
+    integral[1:] = coefficients[1:] / (2j * np.pi * harmonics[1:] / period) ** times
+    return integral
+
+
+def shock(period: float, start: float, frequency: float, decay: float, num_samples: int = 512) -> np.ndarray:
+    """
+    What a blow leaves in a soft body: a wave that dies away, once per period.
+
+    Args:
+        period (`float`):
+            Seconds from one blow to the next.
+        start (`float`):
+            When the blow falls, in seconds from phase 0.
+        frequency (`float`):
+            Of the wave, in hertz.
+        decay (`float`):
+            Seconds in which it falls to 1/e.
+        num_samples (`int`, *optional*, defaults to 512):
+            Samples over the period.
+
+    Returns:
+        `np.ndarray` of shape `(num_samples,)`: From phase 0; the wave starts at 0, its first swing reaches nearly 1.
+    """
+    since = (np.arange(num_samples) / num_samples * period - start) % period
+    return np.exp(-since / decay) * np.sin(2 * np.pi * frequency * since)
 
 
 def evaluate_series(coefficients: np.ndarray, phase: np.ndarray) -> np.ndarray:
@@ -56,12 +92,18 @@ def keyframes(times: np.ndarray, key_times: Sequence[float], key_values: Sequenc
 
 
 def smooth_noise(
-    times: np.ndarray, generator: np.random.Generator, low: float = 0.08, high: float = 1.5
+    times: np.ndarray, generator: np.random.Generator, low: float = 0.08, high: float = 9.0
 ) -> np.ndarray:
-    """Unit-variance noise of falling spectrum between two frequencies in hertz: for sway."""
-    frequencies = np.geomspace(low, high, 10) * generator.uniform(0.9, 1.1, 10)
-    amplitudes = frequencies**-0.7
-    phases = generator.uniform(0, 2 * np.pi, 10)
+    """
+    Unit-variance noise between two frequencies in hertz whose amplitude per octave falls as f^-1.2.
+
+    As an angle and over the whole range it is sway: slow and wide, with a trace of tremor that an accelerometer on a
+    resting person sees as much as the sway itself.
+    """
+    count = 10 if high < 2.0 else 18
+    frequencies = np.geomspace(low, high, count) * generator.uniform(0.9, 1.1, count)
+    amplitudes = frequencies**-1.2
+    phases = generator.uniform(0, 2 * np.pi, count)
     waves = amplitudes * np.sin(2 * np.pi * frequencies * times[:, None] + phases)
     return waves.sum(-1) / np.sqrt((amplitudes**2).sum() / 2)
 

@@ -9,9 +9,8 @@ from anymo_hf.simulation.synthesis.plan import MotionPlan
 from anymo_hf.simulation.synthesis.postures import add_sway, describe, standing_angles
 from anymo_hf.simulation.synthesis.staging import (
     ankle_above_ball,
-    bones,
+    begin,
     bounce_series,
-    clock,
     half_sine,
     leg_lengths,
     mix_angles,
@@ -48,7 +47,14 @@ _EXERCISES = {
          "The person takes something from above the head."),
         (0.0, 0.0), (0, 3), (-8, 0), "reach",
     ),
+    "stretch": (
+        "stretching",
+        ("A person stretches, arms above the head.", "Someone stretches the upper body from side to side.",
+         "The person raises both arms and bends sideways."),
+        (0.0, 0.0), (0, 2), (-6, 0), "reach",
+    ),
 }  # fmt: skip
+_SOFT_LEAN = 0.05  # of the leg's length, over which a jumper's trunk begins to lean as the legs bend
 
 
 def plan_exercise(
@@ -60,7 +66,7 @@ def plan_exercise(
     bone_offsets: np.ndarray | None = None,
 ) -> MotionPlan:
     """
-    A person who repeats an exercise on the spot: squat, bend, pick_up or reach; from standing to standing.
+    A person who repeats an exercise on the spot: squat, bend, pick_up, reach or stretch; from standing to standing.
 
     Args:
         name (`str`, *optional*, defaults to `"squat"`):
@@ -86,9 +92,9 @@ def plan_exercise(
         )
     label, captions, depths, tilts, flexions, arm = _EXERCISES[name]
     number = 40 + sorted(_EXERCISES).index(name)
-    times, rng, offsets = clock(duration, frame_rate), np.random.default_rng([seed, number]), bones(bone_offsets)
+    times, rng, offsets = begin(duration, seed, number, frame_rate, bone_offsets)
     angles = rest(times, rng, "standing", 0.45, offsets)
-    share = _repetitions(times, rng, (1.7, 3.4))
+    share = _repetitions(times, rng, (3.5, 6.0) if name == "stretch" else (1.7, 3.4))
     depth, tilt, flexion = (share * rng.uniform(*span) for span in (depths, tilts, flexions))
     shift_angles(angles, pelvis_tilt=tilt, trunk_flexion=flexion, neck_flexion=-0.4 * flexion)
     shift_angles(angles, hip_flexion=tilt)
@@ -99,19 +105,21 @@ def plan_exercise(
                 angles, one, 0.28 * depth, (thigh + shank) * (0.985 - depth), 0.0, offsets, smooth_step(share / 0.25)
             )
         shift_angles(angles, hip_rotation=-12 * share, hip_abduction=4 * share)
-    both = name in ("squat", "bend") or rng.random() < 0.3
-    for one in ("left", "right"):
-        if both or one == side:
-            pose_arm(angles, one, arm, share, rng.uniform(-6, 6, 5))
+    both = name in ("squat", "bend", "stretch") or rng.random() < 0.3
+    for one in ("left", "right") if both else ("right",):
+        pose_arm(angles, one, arm, share, rng.uniform(-6, 6, 5))
     if name == "reach":
         # The heels stay down; the shoulder girdle and the trunk do the stretching.
-        shift_angles(angles, **{f"{side}_clavicle_elevation": 14 * share})
-        shift_angles(angles, trunk_bending=(-1 if side == "left" else 1) * 6 * share, neck_flexion=-18 * share)
+        shift_angles(angles, right_clavicle_elevation=14 * share, trunk_bending=6 * share, neck_flexion=-18 * share)
+    if name == "stretch":
+        bend = rng.uniform(12, 28) * share * np.sin(np.pi * times / rng.uniform(3.0, 4.5))
+        shift_angles(angles, clavicle_elevation=12 * share, trunk_bending=bend, neck_bending=0.4 * bend)
     if name in ("bend", "pick_up"):
         # Arms hang down from the bent trunk.
         shift_angles(angles, shoulder_flexion=0.45 * (tilt + flexion))
     texts = describe(label, captions, duration, rng, side=side)
-    return MotionPlan(angles, grounded(times), frame_rate, texts)
+    plan = MotionPlan(angles, grounded(times), frame_rate, texts)
+    return plan if side == "right" else plan.mirrored()
 
 
 def _repetitions(times: np.ndarray, rng: np.random.Generator, lasts: tuple[float, float]) -> np.ndarray:
@@ -135,38 +143,38 @@ def plan_lunge(
     bone_offsets: np.ndarray | None = None,
 ) -> MotionPlan:
     """A person who steps forward with one leg, lowers the body and pushes back; from standing to standing."""
-    times, rng, offsets = clock(duration, frame_rate), np.random.default_rng([seed, 50]), bones(bone_offsets)
+    times, rng, offsets = begin(duration, seed, 50, frame_rate, bone_offsets)
     angles = rest(times, rng, "standing", 0.45, offsets)
     contacts, period = grounded(times), min(rng.uniform(3.0, 4.0), duration - 0.8)
     leg = sum(leg_lengths(offsets)[:2])
     step, drop = np.zeros(len(times)), np.zeros(len(times))
     starts = np.arange(0.4, duration - period - 0.2, period)
-    front = ("left", "right").index(side)
+    front = 1  # the right foot; lunges of the left leg are the mirror image
     for start in starts:
         time = (times - start) / period
         step += smooth_step(time / 0.26) * smooth_step((1 - time) / 0.26)
         drop += smooth_step((time - 0.16) / 0.3) * smooth_step((0.86 - time) / 0.3)
-        for begin, end in ((0.02, 0.24), (0.76, 0.98)):
-            inside = smooth_step((time - begin + 0.02) / 0.03) * smooth_step((end + 0.02 - time) / 0.03)
+        for lift_off, landing in ((0.02, 0.24), (0.76, 0.98)):
+            inside = smooth_step((time - lift_off + 0.02) / 0.03) * smooth_step((landing + 0.02 - time) / 0.03)
             contacts[:, front] *= (1 - inside)[:, None]
     contacts[:, 1 - front, 0] = 1 - smooth_step((step - 0.3) / 0.3)
     length, depth = rng.uniform(0.62, 0.8) * leg, rng.uniform(0.24, 0.34) * leg
     down = 0.985 * leg - 0.03 * step - depth * drop
     shift_angles(angles, trunk_flexion=rng.uniform(2, 10) * drop)
-    other = "left" if side == "right" else "right"
     lift = 0.12 * np.sin(np.pi * step) ** 2 * (drop < 0.5)
-    place_leg(angles, side, 0.52 * length * step, down - lift, 0.0, offsets, smooth_step(step / 0.2))
+    place_leg(angles, "right", 0.52 * length * step, down - lift, 0.0, offsets, smooth_step(step / 0.2))
     pitch = -55 * smooth_step((step - 0.3) / 0.7)
     behind, above = ankle_above_ball(pitch, offsets)
     flat_behind, flat_above = ankle_above_ball(0.0, offsets)
     place_leg(
-        angles, other, -0.48 * length * step + flat_behind - behind, down - (above - flat_above), pitch, offsets,
+        angles, "left", -0.48 * length * step + flat_behind - behind, down - (above - flat_above), pitch, offsets,
         smooth_step(step / 0.2),
     )  # fmt: skip
     words = (f"A person does lunges with the {side} leg.", "Someone steps forward into a deep lunge.",
              "The person lunges and pushes back up.")  # fmt: skip
     texts = describe("lunging", words, duration, rng)
-    return MotionPlan(angles, contacts, frame_rate, texts)
+    plan = MotionPlan(angles, contacts, frame_rate, texts)
+    return plan if side == "right" else plan.mirrored()
 
 
 _JUMPS = {
@@ -176,6 +184,9 @@ _JUMPS = {
                                                         "The person swings a rope and jumps over it.")),
     "hop": ("hopping", (1.7, 2.3), (0.62, 0.72), ("A person hops on the {side} leg.", "Someone hops on one foot.",
                                                   "The person jumps up and down on the {side} foot.")),
+    "jumping_jack": ("jumping jacks", (1.6, 2.2), (0.58, 0.68),
+                     ("A person does jumping jacks.", "Someone jumps, opening and closing arms and legs.",
+                      "The person does star jumps, swinging the arms up over the head.")),
 }  # fmt: skip
 
 
@@ -216,7 +227,7 @@ def plan_jump(
         )
     label, rates, duties, captions = _JUMPS[name]
     number = 60 + sorted(_JUMPS).index(name)
-    times, rng, offsets = clock(duration, frame_rate), np.random.default_rng([seed, number]), bones(bone_offsets)
+    times, rng, offsets = begin(duration, seed, number, frame_rate, bone_offsets)
     angles = rest(times, rng, "standing", 0.45, offsets)
     wanted, duty = rng.uniform(*rates), rng.uniform(*duties)
     count = max(round((duration - 1.4) * wanted), 1)
@@ -239,11 +250,15 @@ def plan_jump(
     # At take-off the leg is nearly straight and the foot stands on its ball.
     height = (1 - active) * standing_height(offsets) + active * (stretched - take_off + bounce)
     contacts = np.stack([np.minimum(heel_down, touching), touching], axis=1)[:, None].repeat(2, axis=1)
-    _jumping_legs(angles, name, side, height, bounce - take_off, active, toes, offsets, contacts)
-    _jumping_arms(angles, name, phase, active, rng)
+    _jumping_legs(angles, name, "right", height, bounce - take_off, active, toes, offsets, contacts)
+    if name == "jumping_jack":
+        height = _open_and_close(angles, phase, duty, active, height, offsets)
+    else:
+        _jumping_arms(angles, name, phase, active, rng)
     texts = describe(label, captions, duration, rng, side=side)
     level = np.stack([height, smooth_step(active / 0.3)], axis=1)
-    return MotionPlan(angles, contacts, frame_rate, texts, height=level)
+    plan = MotionPlan(angles, contacts, frame_rate, texts, height=level)
+    return plan if side == "right" else plan.mirrored()
 
 
 def _jumping_legs(angles, name, side, height, rise, active, toes, offsets, contacts) -> None:
@@ -255,7 +270,8 @@ def _jumping_legs(angles, name, side, height, rise, active, toes, offsets, conta
     behind, above = ankle_above_ball(pitch, offsets)
     down = np.minimum(height - above, 0.975 * leg)
     forward = ankle_above_ball(0.0, offsets)[0] - behind - 0.02 * active
-    lean = 60 * np.clip(0.95 - down / leg, 0, 0.5) * active
+    # The trunk comes up softly: were it to stop with the legs, the head would be jerked.
+    lean = 60 * _SOFT_LEAN * np.logaddexp(0.0, (0.95 - (height - above) / leg) / _SOFT_LEAN) * active
     shift_angles(angles, pelvis_tilt=0.6 * lean, trunk_flexion=0.4 * lean)
     used = smooth_step(active / 0.3)
     for one in ("left", "right"):
@@ -268,6 +284,21 @@ def _jumping_legs(angles, name, side, height, rise, active, toes, offsets, conta
             angles, smooth_step(active / 0.6), **{f"{free}_hip_flexion": 18.0, f"{free}_knee_flexion": 78.0,
             f"{free}_ankle_dorsiflexion": -10.0},
         )  # fmt: skip
+
+
+def _open_and_close(angles, phase, duty, active, height, offsets) -> np.ndarray:
+    """Legs apart and arms up after every other jump, together after the next; returns the lowered pelvis height."""
+    cycle = 0.5 * (phase - 0.5 * duty)
+    flight = (phase - duty) % 1.0 / (1 - duty)
+    whole = np.floor(phase - duty) % 2  # landing after an even flight: closed
+    legs = np.where(whole == 0, 1.0, 0.0) + np.where(whole == 0, -1.0, 1.0) * (1 - smooth_step(flight))
+    legs = np.where(flight < 1, legs, whole == 0)
+    spread = 17 * active * legs
+    shift_angles(angles, hip_abduction=spread, ankle_inversion=-spread)
+    arms = 0.5 - 0.5 * np.cos(2 * np.pi * (cycle - 0.5 * (1 - duty) + 0.25))
+    mix_angles(angles, active, shoulder_abduction=14 + 146 * arms, elbow_flexion=14.0, shoulder_flexion=4.0,
+               clavicle_elevation=12 * arms)  # fmt: skip
+    return height - (1 - np.cos(np.radians(spread))) * sum(leg_lengths(offsets)[:2])
 
 
 def _jumping_arms(angles, name, phase, active, rng) -> None:
@@ -287,7 +318,7 @@ def plan_cycle(
     duration: float = 8.0, seed: int = 0, frame_rate: float = 120.0, bone_offsets: np.ndarray | None = None
 ) -> MotionPlan:
     """A person on a bicycle: feet on circling pedals (0.17 m), 55 to 95 turns a minute, hands on the bars."""
-    times, rng, offsets = clock(duration, frame_rate), np.random.default_rng([seed, 70]), bones(bone_offsets)
+    times, rng, offsets = begin(duration, seed, 70, frame_rate, bone_offsets)
     angles = add_sway(standing_angles(times, rng), times, rng)
     rate, leg = rng.uniform(55, 95) / 60, sum(leg_lengths(offsets)[:2])
     phase = rate * times + 0.02 * smooth_noise(times, rng, 0.05, 0.5) + rng.uniform(0, 1)
@@ -297,10 +328,10 @@ def plan_cycle(
                trunk_bending=rock, neck_flexion=-0.6 * lean, hip_rotation=0.0)  # fmt: skip
     for side, lag in (("left", 0.0), ("right", 0.5)):
         turn = 2 * np.pi * (phase + lag)
-        pitch = -12 + 13 * np.cos(turn + 0.6)
+        pitch = -22 - 8 * np.cos(turn)  # the heel is highest at the top
         behind, above = ankle_above_ball(pitch, offsets)
         # Bottom dead centre stretches the leg to about 35 degrees of knee flexion.
-        forward = 0.16 + 0.17 * np.sin(turn) - behind + 0.05
+        forward = 0.26 + 0.17 * np.sin(turn) - behind
         down = 0.95 * leg - 0.17 + 0.11 - 0.17 * np.cos(turn) - above
         place_leg(angles, side, forward, down, pitch, offsets)
         pose_arm(angles, side, "bars", 1.0, rng.uniform(-4, 4, 5) + [0.5 * (20 - lean), 0, 0, 0, 0])
@@ -313,7 +344,7 @@ def plan_row(
     duration: float = 8.0, seed: int = 0, frame_rate: float = 120.0, bone_offsets: np.ndarray | None = None
 ) -> MotionPlan:
     """A person on a rowing machine: a sliding seat, 18 to 32 strokes a minute, legs, then trunk, then arms."""
-    times, rng, offsets = clock(duration, frame_rate), np.random.default_rng([seed, 71]), bones(bone_offsets)
+    times, rng, offsets = begin(duration, seed, 71, frame_rate, bone_offsets)
     angles = add_sway(standing_angles(times, rng), times, rng, 0.5)
     rate, leg = rng.uniform(18, 32) / 60, sum(leg_lengths(offsets)[:2])
     phase = rate * times + 0.01 * smooth_noise(times, rng, 0.05, 0.4) + rng.uniform(0, 1)
@@ -328,9 +359,9 @@ def plan_row(
     lean = catch + (finish - catch) * body
     mix_angles(angles, 1.0, pelvis_tilt=0.7 * lean, trunk_flexion=8 + 0.3 * lean, neck_flexion=-0.4 * lean,
                hip_rotation=0.0)  # fmt: skip
-    ankles = leg * (0.47 + 0.46 * legs)
+    ankles = leg * (0.51 + 0.42 * legs)
     for side in ("left", "right"):
-        place_leg(angles, side, ankles, 0.12, 35 - 20 * (1 - legs), offsets)
+        place_leg(angles, side, ankles, 0.16, 35 - 20 * (1 - legs), offsets)
         pose_arm(angles, side, "row_out", 1.0, np.array([-0.3 * 20, 0, 0, 0, 0]))
         pose_arm(angles, side, "row_in", arms)
     shift_angles(angles, shoulder_flexion=-0.4 * (1 - arms) * (lean - 10))

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hands do, standing or seated: movements between poses of the arms at everyday rhythms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from anymo_hf.simulation.synthesis.curves import smooth_noise, smooth_step
+from anymo_hf.simulation.synthesis.gait import plan_walk
 from anymo_hf.simulation.synthesis.plan import MotionPlan
 from anymo_hf.simulation.synthesis.postures import describe
-from anymo_hf.simulation.synthesis.staging import bones, clock, pose_arm, shift_angles
+from anymo_hf.simulation.synthesis.staging import begin, pose_arm, shift_angles
 from anymo_hf.simulation.synthesis.still import grounded, rest, visit
 
 
@@ -38,7 +39,8 @@ class Gesture:
         shake_rate (`tuple[float, float]`, *optional*, defaults to `(0.0, 0.0)`):
             Cycles per second of the shaking; 0 means the cycle's own.
         trunk (`dict[str, float]`, *optional*, defaults to `None`):
-            Angles of trunk and neck (degrees) at phase 1/2, rotation towards the acting side positive.
+            Angles of trunk, neck and hips (degrees) at phase 1/2, rotation towards the acting side positive. Hips that
+            stretch (negative flexion) bring the body forward over the feet.
         lean (`float`, *optional*, defaults to 0.0):
             Degrees that trunk and neck bend forward throughout.
     """
@@ -56,6 +58,8 @@ class Gesture:
     lean: float = 0.0
 
 
+# Activities and their words after the headings of the Compendium of Physical Activities (Ainsworth et al., Medicine &
+# Science in Sports & Exercise 43 (2011) 1575-1581): home activities, self care, occupation, conditioning, sports.
 GESTURES = {
     "clap": Gesture(
         "clapping", ("A person claps{where}.", "Someone applauds{where}.", "The person claps their hands{where}."),
@@ -66,12 +70,13 @@ GESTURES = {
         ("A person throws a ball with the {side} hand{where}.", "Someone throws something overarm{where}.",
          "The person swings the {side} arm back and throws{where}."),
         "follow", "cock", (0.35, 0.6), 0.55, shake={"wrist_flexion": -25.0},
-        trunk={"trunk_rotation": 28.0, "trunk_flexion": -14.0},
+        trunk={"trunk_rotation": 22.0, "pelvis_rotation": 10.0, "trunk_flexion": -14.0, "hip_flexion": 4.0},
     ),
     "punch": Gesture(
         "punching", ("A person punches the air{where}.", "Someone boxes, left and right{where}.",
                      "The person throws punches{where}."),
-        "guard", "punch", (0.7, 1.4), 0.35, other="alternate", trunk={"trunk_rotation": -16.0},
+        "guard", "punch", (0.8, 1.5), 0.6, other="alternate",
+        trunk={"trunk_rotation": -14.0, "pelvis_rotation": -7.0},
     ),
     "drink": Gesture(
         "drinking", ("A person drinks from a cup held in the {side} hand{where}.", "Someone takes sips{where}.",
@@ -112,7 +117,8 @@ GESTURES = {
     "vacuum": Gesture(
         "vacuuming", ("A person vacuums the floor{where}.", "Someone pushes a vacuum cleaner to and fro{where}.",
                       "The person cleans the carpet with the {side} hand on the hose{where}."),
-        "vac_a", "vac_b", (0.4, 0.9), trunk={"trunk_flexion": 10.0, "trunk_rotation": -10.0}, lean=14.0,
+        "vac_a", "vac_b", (0.4, 0.9), lean=14.0,
+        trunk={"trunk_flexion": 8.0, "trunk_rotation": -8.0, "hip_flexion": -4.0, "pelvis_rotation": -4.0},
     ),
     "iron": Gesture(
         "ironing", ("A person irons clothes{where}.", "Someone moves an iron to and fro with the {side} hand{where}.",
@@ -128,6 +134,78 @@ GESTURES = {
         "using a phone", ("A person looks at a phone in the {side} hand{where}.", "Someone types a message{where}.",
                           "The person reads on a mobile phone{where}."),
         "phone", "phone", (0.1, 0.3), shake={"wrist_deviation": 1.2}, shake_rate=(1.0, 3.0), lean=10.0,
+    ),
+    "wipe_table": Gesture(
+        "wiping a table", ("A person wipes a table with the {side} hand{where}.", "Someone cleans a table top{where}.",
+                           "The person rubs a surface with a cloth{where}."),
+        "iron_a", "iron_b", (0.7, 1.4), other="table", lean=20.0,
+        trunk={"trunk_rotation": -6.0, "pelvis_rotation": -3.0, "hip_flexion": -1.5},
+    ),
+    "wash_dishes": Gesture(
+        "washing dishes", ("A person washes dishes{where}.", "Someone scrubs a plate{where}.",
+                           "The person does the washing-up{where}."),
+        "sink", "plate", (0.15, 0.35), 0.3, other="alternate",
+        shake={"forearm_pronation": 12.0, "wrist_deviation": 8.0, "shoulder_rotation": 4.0}, shake_rate=(1.2, 2.4),
+        lean=14.0,
+    ),
+    "wash_hands": Gesture(
+        "washing hands", ("A person washes their hands{where}.", "Someone rubs the hands together{where}.",
+                          "The person soaps the hands under water{where}."),
+        "sink", "clap_in", (0.1, 0.25), 0.2, other="same", shake={"shoulder_flexion": 4.0, "elbow_flexion": 5.0},
+        shake_rate=(1.5, 2.8), lean=12.0,
+    ),
+    "stir": Gesture(
+        "cooking", ("A person stirs a pot with the {side} hand{where}.", "Someone cooks, stirring{where}.",
+                    "The person prepares food in a pan{where}."),
+        "plate", "pen", (0.8, 1.6), other="table", shake={"shoulder_rotation": 7.0, "elbow_flexion": 6.0}, lean=6.0,
+    ),
+    "chop": Gesture(
+        "chopping food", ("A person chops vegetables{where}.", "Someone cuts food{where}.",
+                          "The person slices something on a board with a knife{where}."),
+        "pen", "table", (0.1, 0.2), 0.2, other="table", shake={"elbow_flexion": 6.0, "shoulder_flexion": 3.0},
+        shake_rate=(1.8, 3.2), lean=12.0,
+    ),
+    "sweep": Gesture(
+        "sweeping", ("A person sweeps the floor with a broom{where}.", "Someone uses a broom{where}.",
+                     "The person brushes dirt off the floor{where}."),
+        "vac_a", "iron_b", (0.5, 0.9), other="plate", lean=14.0,
+        trunk={"trunk_rotation": -12.0, "pelvis_rotation": -8.0, "hip_flexion": -2.0},
+    ),
+    "wash_window": Gesture(
+        "washing windows", ("A person washes a window with the {side} hand{where}.", "Someone wipes glass{where}.",
+                            "The person cleans a pane in wide strokes{where}."),
+        "window_a", "window_b", (0.6, 1.2), trunk={"trunk_rotation": -6.0, "pelvis_rotation": -3.0},
+    ),
+    "comb_hair": Gesture(
+        "combing hair", ("A person combs their hair{where}.", "Someone brushes their hair{where}.",
+                         "The person does their hair{where}."),
+        "head", "ear", (0.4, 0.9), 0.2, shake={"wrist_flexion": 10.0},
+    ),
+    "hammer": Gesture(
+        "hammering", ("A person hammers with the {side} hand{where}.", "Someone drives in a nail{where}.",
+                      "The person strikes with a hammer{where}."),
+        "hammer_up", "hammer_down", (1.2, 2.2), 0.2, other="plate", shake={"wrist_deviation": -14.0}, lean=8.0,
+    ),
+    "read": Gesture(
+        "reading", ("A person reads a book{where}.", "Someone holds a book and turns its pages{where}.",
+                    "The person is reading{where}."),
+        "book", "phone", (0.04, 0.08), 0.8, other="book", lean=6.0,
+    ),
+    "shake_hands": Gesture(
+        "shaking hands", ("A person shakes somebody's hand{where}.", "Someone greets with a handshake{where}.",
+                          "The person holds out the {side} hand and shakes{where}."),
+        "handshake", "handshake", (0.1, 0.2), shake={"elbow_flexion": 7.0, "shoulder_flexion": 3.0},
+        shake_rate=(1.8, 2.8), lean=4.0,
+    ),
+    "curl": Gesture(
+        "lifting weights", ("A person curls dumbbells{where}.", "Someone lifts weights with both arms{where}.",
+                            "The person bends the elbows under load, again and again{where}."),
+        "hang", "curl", (0.25, 0.5), 0.2, other="same",
+    ),
+    "press": Gesture(
+        "lifting weights", ("A person presses dumbbells overhead{where}.", "Someone lifts weights{where}.",
+                            "The person pushes both arms up under load{where}."),
+        "guard", "reach", (0.25, 0.45), 0.2, other="same", trunk={"trunk_flexion": -4.0},
     ),
 }  # fmt: skip
 
@@ -176,33 +254,33 @@ def plan_gesture(
         )
     gesture = GESTURES[name]
     number = 20 + sorted(GESTURES).index(name)
-    times, rng, offsets = clock(duration, frame_rate), np.random.default_rng([seed, number]), bones(bone_offsets)
+    times, rng, offsets = begin(duration, seed, number, frame_rate, bone_offsets)
     angles = rest(times, rng, posture, seat_height, offsets)
-    active = visit(times)
+    active = visit(times, 1.05, 1.05)
     rate, size = rng.uniform(*gesture.rate), rng.uniform(0.75, 1.1)
     cycle = rate * (times - 0.6) + 0.06 * rate * smooth_noise(times, rng, 0.1, 0.6)
     # Amplitude and rhythm waver: nobody repeats a gesture exactly.
     size = size * (1 + 0.08 * smooth_noise(times, rng, 0.1, 0.7))
     own_way = rng.uniform(-5, 5, 5)
     wave = _between(cycle, gesture.dwell) * size
-    _act(angles, side, gesture, wave, cycle, times, active, own_way, rng)
-    other = "left" if side == "right" else "right"
+    _act(angles, "right", gesture, wave, cycle, times, active, own_way, rng)
     if gesture.other in ("same", "alternate"):
         later = cycle if gesture.other == "same" else cycle + 0.5
         wave_other = wave * rng.uniform(0.9, 1.1) if gesture.other == "same" else _between(later, gesture.dwell) * size
-        _act(angles, other, gesture, wave_other, later, times, active, own_way + rng.uniform(-2, 2, 5), rng)
+        _act(angles, "left", gesture, wave_other, later, times, active, own_way + rng.uniform(-2, 2, 5), rng)
     elif gesture.other:
-        pose_arm(angles, other, gesture.other, active, rng.uniform(-5, 5, 5))
-    turn = 1.0 if side == "left" else -1.0
-    trunk = {k: (turn if "rotation" in k else 1.0) * v * active * wave for k, v in (gesture.trunk or {}).items()}
-    if gesture.other == "alternate" and trunk:
-        trunk = {k: v - turn * np.abs(turn) * gesture.trunk[k] * active * wave_other for k, v in trunk.items()}
-    shift_angles(angles, **trunk)
+        pose_arm(angles, "left", gesture.other, active, rng.uniform(-5, 5, 5))
+    # Both fists in turn twist the trunk to and fro, one hand alone only there and back.
+    twist = wave - wave_other if gesture.other == "alternate" else wave
+    turn = {name: -size if "rotation" in name else size for name, size in (gesture.trunk or {}).items()}
+    shift_angles(angles, **{name: size * active * twist for name, size in turn.items()})
     lean = gesture.lean * rng.uniform(0.5, 1.3) * active
     shift_angles(angles, trunk_flexion=lean, neck_flexion=0.6 * lean)
     where = " while sitting" if posture == "seated" else rng.choice(["", " while standing"])
     texts = describe(gesture.label, gesture.captions, duration, rng, side=side, where=where)
-    return MotionPlan(angles, grounded(times), frame_rate, texts, posture, posture)
+    plan = MotionPlan(angles, grounded(times), frame_rate, texts, posture, posture)
+    # Who uses the left hand is the mirror image of who uses the right one.
+    return plan if side == "right" else plan.mirrored()
 
 
 def _between(cycle: np.ndarray, dwell: float) -> np.ndarray:
@@ -226,3 +304,25 @@ def _act(angles, side, gesture, wave, cycle, times, active, own_way, rng) -> Non
             shift_angles(angles, **{f"{side}_{name}": degrees * active * swing * rng.uniform(0.7, 1.3)})
     tremor = 0.05 * rng.uniform(0.5, 2) * np.sin(2 * np.pi * rng.uniform(7, 10) * times)
     shift_angles(angles, **{f"{side}_elbow_flexion": tremor * active, f"{side}_wrist_flexion": 2 * tremor * active})
+
+
+_PUSH_CAPTIONS = (
+    "A person pushes a cart.",
+    "Someone walks behind a shopping trolley.",
+    "The person pushes a pram along.",
+    "Walking with both hands on a cart, someone goes forward.",
+)
+
+
+def plan_push_cart(
+    duration: float = 8.0, speed: float = 1.1, seed: int = 0, frame_rate: float = 120.0,
+    bone_offsets: np.ndarray | None = None,
+) -> MotionPlan:  # fmt: skip
+    """A person who walks with both hands on the bar of a cart before them; `speed` in m/s as for `plan_walk`."""
+    walk = plan_walk(duration, speed, seed, frame_rate, bone_offsets)
+    times, rng, _ = begin(duration, seed, 140, frame_rate, bone_offsets)
+    share = visit(times)
+    pose_arm(walk.angles, "both", "sink", 0.95 * share, rng.uniform(-6, 6, 5))
+    lean = rng.uniform(2, 9) * share
+    shift_angles(walk.angles, trunk_flexion=lean, neck_flexion=-0.6 * lean, wrist_flexion=-15 * share)
+    return replace(walk, texts=describe("pushing a cart", _PUSH_CAPTIONS, duration, rng))

@@ -8,12 +8,15 @@ import numpy as np
 
 from anymo_hf.simulation.motion import SegmentMotion, TextSpan
 from anymo_hf.simulation.segments import DEFAULT_BONE_OFFSETS
-from anymo_hf.simulation.synthesis.angles import ANGLE_INDEX, NUM_ANGLES, forward_kinematics, local_rotations
+from anymo_hf.simulation.synthesis.angles import ANGLE_INDEX, ANGLES, NUM_ANGLES, forward_kinematics, local_rotations
+from anymo_hf.simulation.synthesis.arms import lift_arms
 from anymo_hf.simulation.synthesis.contacts import plant_feet
 from anymo_hf.simulation.synthesis.curves import smooth_step
 
 
 BLEND = 0.6  # s in which one plan turns into the next
+_OTHER_SIDE = {"left": "right", "right": "left"}
+_LATERAL = ("obliquity", "bending", "rotation", "roll")  # of pelvis, trunk and neck: to one side
 
 
 @dataclass
@@ -85,6 +88,8 @@ class MotionPlan:
             mixed = share.reshape(-1, *[1] * (a.ndim - 1))
             return np.concatenate([a[:-overlap], (1 - mixed) * a[-overlap:] + mixed * b[:overlap], b[overlap:]])
 
+        # The same posture may have been reached by another number of turns: nobody spins to make up for it.
+        turns = 2 * np.pi * np.round((self.angles[-1] - other.angles[0]) / (2 * np.pi))
         shift = (len(self.angles) - overlap) / self.frame_rate
         middle = shift + overlap / 2 / self.frame_rate
         texts = [replace(t, end=min(t.end, middle)) for t in self.texts]
@@ -99,7 +104,7 @@ class MotionPlan:
         # The next activity goes on where this one has led: turned, and a floor higher or lower.
         level = self.floors[-1].mean()
         return MotionPlan(
-            join(self.angles, other.angles),
+            join(self.angles, other.angles + turns),
             join(self.contacts, other.contacts),
             self.frame_rate,
             tuple(texts),
@@ -109,6 +114,17 @@ class MotionPlan:
             join(self.floors, level + other.floors),
             join_given(self.height, other.height + [level, 0.0]),
             join_given(self.velocity, other.velocity),
+        )
+
+    def mirrored(self) -> "MotionPlan":
+        """The same plan with left and right exchanged: a right-handed person's becomes a left-handed person's."""
+        return replace(
+            self,
+            angles=mirror_angles(self.angles),
+            contacts=self.contacts[:, ::-1].copy(),
+            heading=-self.heading,
+            floors=self.floors[:, ::-1].copy(),
+            velocity=self.velocity * [1.0, -1.0, 1.0],
         )
 
     def to_motion(
@@ -136,6 +152,7 @@ class MotionPlan:
         velocity = np.stack([forward * cosine - left * sine, forward * sine + left * cosine, share], axis=1)
         root, local = plant_feet(local, self.contacts, offsets, self.frame_rate, self.floors, self.height, velocity)
         positions, orientations = forward_kinematics(local, root, offsets)
+        positions, orientations = lift_arms(positions, orientations, offsets, self.floors.min(1), self.frame_rate)
         timestamps = np.arange(len(root)) / self.frame_rate
         described = {"dataset": "anymo-hf synthesis", "license": "Apache-2.0"} | (source or {})
         return SegmentMotion(positions, orientations, timestamps, None, offsets, self.texts, described)
@@ -148,6 +165,18 @@ def set_angles(angles: np.ndarray, **degrees: np.ndarray | float) -> np.ndarray:
         for column in names:
             angles[:, ANGLE_INDEX[column]] = np.radians(value)
     return angles
+
+
+def mirror_angles(angles: np.ndarray) -> np.ndarray:
+    """Angles of shape `(num_frames, NUM_ANGLES)` with left and right exchanged."""
+    mirrored = np.empty_like(angles)
+    for column, name in enumerate(ANGLES):
+        first, rest = name.split("_", 1)
+        if first in _OTHER_SIDE:
+            mirrored[:, column] = angles[:, ANGLE_INDEX[f"{_OTHER_SIDE[first]}_{rest}"]]
+        else:
+            mirrored[:, column] = -angles[:, column] if rest in _LATERAL else angles[:, column]
+    return mirrored
 
 
 def no_angles(num_frames: int) -> np.ndarray:

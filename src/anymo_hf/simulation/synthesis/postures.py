@@ -81,7 +81,7 @@ def seated_legs(seat_height: float, shank: float, bone_offsets: np.ndarray) -> f
     )
 
 
-def _sitting(share: np.ndarray, lean: np.ndarray, legs: tuple[float, float], rng: np.random.Generator) -> dict:
+def sitting(share: np.ndarray, lean: np.ndarray, legs: tuple[float, float], rng: np.random.Generator) -> dict:
     """Angles on the way from standing (0) to sitting (1), in degrees; `lean` is how far the trunk tips forward."""
     thigh, shank = legs
     knee = rng.uniform(7, 10)
@@ -111,7 +111,7 @@ def seated_angles(
     legs = (seated_legs(seat_height, 0.0, bone_offsets), 0.0)
     ones = np.ones(len(times))
     return set_angles(
-        no_angles(len(times)), **_sitting(ones, 2.0 * ones, legs, rng), hip_rotation=-4.0, hip_abduction=0.5
+        no_angles(len(times)), **sitting(ones, 2.0 * ones, legs, rng), hip_rotation=-4.0, hip_abduction=0.5
     )
 
 
@@ -181,9 +181,7 @@ def plan_sit_down(
         times, [start, start + 0.55 * lasts, start + 0.7 * lasts, start + 1.2 * lasts], [0, peak, peak, 2]
     )
     legs = (seated_legs(seat_height, 0.0, offsets), 0.0)
-    angles = set_angles(
-        no_angles(len(times)), **_sitting(share, lean, legs, rng), hip_rotation=-4.0, hip_abduction=0.5
-    )
+    angles = set_angles(no_angles(len(times)), **sitting(share, lean, legs, rng), hip_rotation=-4.0, hip_abduction=0.5)
     texts = describe("sitting down", _SIT_CAPTIONS, duration, rng)
     contacts = np.ones((len(times), 2, 2))
     return MotionPlan(add_sway(angles, times, rng), contacts, frame_rate, texts, ends="seated")
@@ -235,10 +233,11 @@ def plan_wave(
     else:
         angles = seated_angles(times, rng, seat_height, offsets)
     angles = add_sway(angles, times, rng)
-    _raise_and_wave(angles, times, side, rng)
+    _raise_and_wave(angles, times, "right", rng)
     where = " while sitting" if posture == "seated" else ""
     texts = describe("waving", _WAVE_CAPTIONS, duration, rng, side=side, where=where)
-    return MotionPlan(angles, np.ones((len(times), 2, 2)), frame_rate, texts, posture, posture)
+    plan = MotionPlan(angles, np.ones((len(times), 2, 2)), frame_rate, texts, posture, posture)
+    return plan if side == "right" else plan.mirrored()
 
 
 def _raise_and_wave(angles: np.ndarray, times: np.ndarray, side: str, rng: np.random.Generator) -> None:

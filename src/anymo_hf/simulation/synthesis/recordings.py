@@ -10,10 +10,19 @@ import numpy as np
 from anymo_hf.simulation.motion import SegmentMotion
 from anymo_hf.simulation.segments import DEFAULT_BONE_OFFSETS
 from anymo_hf.simulation.synthesis.exercises import plan_cycle, plan_exercise, plan_jump, plan_lunge, plan_row
+from anymo_hf.simulation.synthesis.falls import plan_fall
 from anymo_hf.simulation.synthesis.gait import plan_walk
-from anymo_hf.simulation.synthesis.gestures import GESTURES, plan_gesture
+from anymo_hf.simulation.synthesis.gestures import GESTURES, plan_gesture, plan_push_cart
+from anymo_hf.simulation.synthesis.kneeling import (
+    plan_crawl,
+    plan_crouch,
+    plan_kneel,
+    plan_push_up,
+    plan_scrub,
+)
 from anymo_hf.simulation.synthesis.plan import BLEND, MotionPlan
 from anymo_hf.simulation.synthesis.postures import plan_sit_down, plan_stand, plan_wave
+from anymo_hf.simulation.synthesis.rising import plan_get_up_from_floor, plan_sit_up, plan_stand_up
 from anymo_hf.simulation.synthesis.running import plan_run, plan_stairs
 from anymo_hf.simulation.synthesis.still import (
     LYING,
@@ -22,10 +31,12 @@ from anymo_hf.simulation.synthesis.still import (
     plan_lie_down,
     plan_sit,
     plan_stand_arms,
-    plan_stand_up,
     plan_turn_over,
 )
 
+
+_ON_THE_SPOT = ("squat", "bend", "pick_up", "reach", "stretch")
+_FALLS = ("forward", "backward", "left", "right")
 
 # Activities after the major headings of the Compendium of Physical Activities (Ainsworth et al. 2011; Herrmann et al.
 # 2024): inactivity, walking, running, bicycling, conditioning, home activities, self care, occupation.
@@ -37,7 +48,8 @@ ACTIVITIES: dict[str, Callable[..., MotionPlan]] = {
     "stand_up": plan_stand_up,
     **{f"lie_{side.replace(' ', '_')}": partial(plan_lie, side=side) for side in LYING},
     "lie_down": plan_lie_down,
-    "get_up": plan_get_up,
+    "get_up": plan_get_up_from_floor,
+    "sit_up_in_bed": partial(plan_get_up, ends="seated"),
     "turn_over": plan_turn_over,
     "walk": plan_walk,
     "walk_slow": partial(plan_walk, speed=0.8),
@@ -45,20 +57,31 @@ ACTIVITIES: dict[str, Callable[..., MotionPlan]] = {
     "walk_carry": partial(plan_walk, carry="right"),
     "walk_carry_box": partial(plan_walk, carry="both"),
     "walk_curve": partial(plan_walk, turn_rate=0.4),
+    "push_cart": plan_push_cart,
     "stairs_up": partial(plan_stairs, up=True),
     "stairs_down": partial(plan_stairs, up=False),
     "jog": partial(plan_run, speed=2.2),
     "run": partial(plan_run, speed=3.4),
-    **{name: partial(plan_jump, name) for name in ("jump", "rope", "hop")},
+    **{name: partial(plan_jump, name) for name in ("jump", "rope", "hop", "jumping_jack")},
     "cycle": plan_cycle,
     "row": plan_row,
-    **{name: partial(plan_exercise, name) for name in ("squat", "bend", "pick_up", "reach")},
+    **{name: partial(plan_exercise, name) for name in _ON_THE_SPOT},
     "lunge": plan_lunge,
+    "sit_ups": plan_sit_up,
+    "push_ups": plan_push_up,
+    "crouch": plan_crouch,
+    "kneel": plan_kneel,
+    "kneel_one": partial(plan_kneel, "one"),
+    "crawl": plan_crawl,
+    "scrub_floor": plan_scrub,
+    **{f"fall_{way}": partial(plan_fall, way) for way in _FALLS},
+    **{f"fall_walking_{way}": partial(plan_fall, way, "walking") for way in _FALLS},
+    **{f"fall_seated_{way}": partial(plan_fall, way, "seated") for way in _FALLS},
     "wave": plan_wave,
     **{name: partial(plan_gesture, name) for name in GESTURES},
 }
 
-_STANDING_ONLY = ("vacuum", "throw", "punch")
+_STANDING_ONLY = ("vacuum", "throw", "punch", "sweep", "wash_window", "wash_dishes", "wash_hands", "stir")
 
 
 def random_body(seed: int) -> np.ndarray:
@@ -116,7 +139,7 @@ def random_recording(
             surface = 0.0
         elif posture == "seated":
             plan = _from_seat(rng, common, seat)
-            surface = seat
+            surface = 0.0 if plan.texts[0].text == "falling" else seat
         else:
             plan = _from_lying(rng, common, seat, surface, posture.removeprefix("lying on the "))
         posture = plan.ends
@@ -132,8 +155,8 @@ def random_recording(
 def _from_standing(rng: np.random.Generator, common: dict, seat: float) -> MotionPlan:
     lasts, side = float(rng.uniform(5, 14)), ("left", "right")[rng.integers(2)]
     kind = rng.choice(
-        ["still", "walk", "stairs", "run", "jump", "exercise", "hands", "sit", "lie"],
-        p=[0.10, 0.22, 0.14, 0.08, 0.06, 0.10, 0.16, 0.10, 0.04],
+        ["still", "walk", "stairs", "run", "jump", "exercise", "hands", "floor", "sit", "lie", "fall"],
+        p=[0.09, 0.22, 0.12, 0.07, 0.05, 0.08, 0.16, 0.05, 0.09, 0.04, 0.03],
     )
     if kind == "still":
         arms = ("", "crossed", "hips", "folded")[rng.integers(4)]
@@ -141,24 +164,51 @@ def _from_standing(rng: np.random.Generator, common: dict, seat: float) -> Motio
             return plan_stand_arms(lasts, arms, **common)
         return plan_stand(lasts, common["seed"], common["frame_rate"])
     if kind == "walk":
-        turn = float(rng.uniform(-0.6, 0.6)) * (rng.random() < 0.4)
-        carry = ("left", "right", "both")[rng.integers(3)] if rng.random() < 0.25 else ""
-        return plan_walk(lasts, float(rng.uniform(0.7, 1.9)), turn_rate=turn, carry=carry, **common)
+        return _walk(rng, common, lasts)
     if kind == "stairs":
         return plan_stairs(int(rng.integers(6, 20)), bool(rng.integers(2)), **common)
     if kind == "run":
         return plan_run(lasts, float(rng.uniform(1.9, 4.2)), **common)
-    if kind == "jump":
-        return plan_jump(("jump", "rope", "hop")[rng.integers(3)], lasts, side, **common)
-    if kind == "exercise":
-        if rng.random() < 0.2:
-            return plan_lunge(lasts, side, **common)
-        return plan_exercise(("squat", "bend", "pick_up", "reach")[rng.integers(4)], lasts, side, **common)
+    if kind in ("jump", "exercise"):
+        return _exercise(rng, common, kind, lasts, side)
     if kind == "hands":
         return _hands(rng, common, "standing", lasts, side, seat)
+    if kind == "floor":
+        return _near_the_floor(rng, common, side)
     if kind == "sit":
         return plan_sit_down(float(rng.uniform(3.5, 5)), seat, **common)
+    if kind == "fall":
+        manner = ("standing", "walking")[rng.integers(2)]
+        return plan_fall(_FALLS[rng.integers(4)], manner, float(rng.uniform(5, 9)), **common)
     return plan_lie_down(float(rng.uniform(5.5, 7.5)), "standing", LYING[rng.integers(4)], seat, **common)
+
+
+def _exercise(rng, common, kind, lasts, side) -> MotionPlan:
+    if kind == "jump":
+        return plan_jump(("jump", "rope", "hop", "jumping_jack")[rng.integers(4)], lasts, side, **common)
+    if rng.random() < 0.2:
+        return plan_lunge(lasts, side, **common)
+    return plan_exercise(_ON_THE_SPOT[rng.integers(len(_ON_THE_SPOT))], lasts, side, **common)
+
+
+def _walk(rng: np.random.Generator, common: dict, lasts: float) -> MotionPlan:
+    speed, choice = float(rng.uniform(0.7, 1.9)), rng.random()
+    if choice < 0.08:
+        return plan_push_cart(lasts, min(speed, 1.4), **common)
+    turn = float(rng.uniform(-0.6, 0.6)) * (rng.random() < 0.4)
+    carry = ("left", "right", "both")[rng.integers(3)] if choice < 0.33 else ""
+    return plan_walk(lasts, speed, turn_rate=turn, carry=carry, **common)
+
+
+def _near_the_floor(rng: np.random.Generator, common: dict, side: str) -> MotionPlan:
+    lasts, choice = float(rng.uniform(10, 16)), rng.integers(5)
+    if choice == 0:
+        return plan_kneel(("one", "two")[rng.integers(2)], lasts, side, **common)
+    if choice == 1:
+        return plan_crawl(lasts, float(rng.uniform(0.25, 0.65)), **common)
+    if choice == 2:
+        return plan_push_up(lasts, **common)
+    return (plan_crouch, plan_scrub)[choice - 3](lasts, side, **common)
 
 
 def _hands(rng, common, posture, lasts, side, seat) -> MotionPlan:
@@ -175,6 +225,8 @@ def _from_seat(rng: np.random.Generator, common: dict, seat: float) -> MotionPla
         return plan_sit(lasts, seat, **common)
     if choice < 0.65:
         return _hands(rng, common, "seated", lasts, ("left", "right")[rng.integers(2)], seat)
+    if choice < 0.67:
+        return plan_fall(_FALLS[rng.integers(4)], "seated", float(rng.uniform(5, 9)), seat, **common)
     if choice < 0.82:
         return plan_stand_up(float(rng.uniform(3.2, 4.5)), seat, **common)
     return plan_lie_down(float(rng.uniform(5, 7)), "seated", LYING[rng.integers(4)], seat, **common)
@@ -187,5 +239,8 @@ def _from_lying(rng, common, seat, surface, side) -> MotionPlan:
     if choice < 0.72:
         others = [other for other in LYING if other != side]
         return plan_turn_over(side, others[rng.integers(3)], float(rng.uniform(3, 4.5)), surface, **common)
-    ends = "seated" if surface else "standing"
-    return plan_get_up(float(rng.uniform(5.5, 7.5)), ends, side, seat, **common)
+    if surface:
+        return plan_get_up(float(rng.uniform(5.5, 7.5)), "seated", side, seat, **common)
+    if side == "back" and rng.random() < 0.25:
+        return plan_sit_up(float(rng.uniform(7, 14)), **common)
+    return plan_get_up_from_floor(side, float(rng.uniform(8, 11)), **common)

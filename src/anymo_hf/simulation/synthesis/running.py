@@ -13,6 +13,7 @@ from anymo_hf.simulation.synthesis.curves import (
     smooth_path,
     smooth_step,
 )
+from anymo_hf.simulation.synthesis.gait import draw_shock, pelvis_motion, shock_motion, steady_trunk
 from anymo_hf.simulation.synthesis.plan import MotionPlan, no_angles, set_angles
 from anymo_hf.simulation.synthesis.postures import add_sway, describe, standing_angles
 from anymo_hf.simulation.synthesis.staging import (
@@ -32,6 +33,7 @@ from anymo_hf.simulation.synthesis.staging import (
 _HIP = fourier_series(
     np.array([0, 10, 20, 30, 40, 50, 60, 70, 80, 90]) / 100, np.array([34, 30, 18, 5, -5, -3, 12, 30, 42, 40.0])
 )
+_PELVIC_TILT = 11.0  # degrees, in those curves, which count the thigh from the pelvis; here the pelvis is upright
 _KNEE = fourier_series(
     np.array([0, 8, 16, 26, 36, 44, 52, 60, 68, 78, 88, 95]) / 100,
     np.array([16, 34, 42, 32, 19, 30, 62, 88, 92, 66, 24, 12.0]),
@@ -39,6 +41,8 @@ _KNEE = fourier_series(
 _ANKLE = fourier_series(
     np.array([0, 8, 18, 28, 36, 42, 52, 65, 80, 92]) / 100, np.array([5, 11, 22, 10, -14, -22, -12, 0, 4, 6.0])
 )
+_YIELD = 0.04  # m below the height of those curves, so that no leg gets straight
+_BRAKING, _INWARD = 3.4, 1.0  # m/s^2 at most, a third and a tenth of the weight (Cavanagh and Lafortune 1980)
 _RUN_CAPTIONS = (
     "A person {runs} forward.",
     "Someone {runs} straight ahead at a steady pace.",
@@ -69,7 +73,7 @@ def plan_run(
         duration (`float`, *optional*, defaults to 6.0):
             Seconds, with the first and the last step. At least 3.
         speed (`float`, *optional*, defaults to 2.8):
-            Steady speed aimed at in m/s, 1.8 to 4.5 (the body gets up to 14 % less); below 2.6 it is called jogging.
+            Steady speed in m/s, 1.8 to 4.5; below 2.6 it is called jogging.
         seed (`int`, *optional*, defaults to 0):
             Chooses the leading foot, style and words.
         frame_rate (`float`, *optional*, defaults to 120.0):
@@ -86,29 +90,42 @@ def plan_run(
             f"{duration:g} s were given."
         )
     times, rng, offsets = clock(duration, frame_rate), np.random.default_rng([seed, 80]), bones(bone_offsets)
-    duty = 0.37 - 0.03 * (speed - 1.8) + rng.uniform(-0.01, 0.01)
+    duty = 0.37 - 0.035 * (speed - 1.8) + rng.uniform(-0.01, 0.01)
     rate = (1.25 + 0.07 * (speed - 1.8)) * rng.uniform(0.95, 1.05) / np.sqrt(sum(leg_lengths(offsets)[:2]) / 0.886)
     strides = max(round((duration - 0.6) * rate * 2) / 2, 1.0)
     rate = strides / (duration - 0.6)
-    style = {"arm": rng.uniform(18, 32), "elbow": rng.uniform(75, 105), "turn": rng.uniform(4, 9),
+    style = {"arm": rng.uniform(13, 24), "elbow": rng.uniform(80, 115), "turn": rng.uniform(6, 11),
              "lean": rng.uniform(4, 10), "toe_out": rng.uniform(2, 7), "uneven": rng.uniform(-0.1, 0.1)}  # fmt: skip
     phase = rng.integers(2) / 2 + np.clip((times - 0.3) * rate, 0, strides)
     phase += 0.003 * smooth_noise(times, rng, 0.2, 1.0)
     active = smooth_step((times - 0.3) / 1.1) * smooth_step((duration - 0.3 - times) / 1.1)
-    scale = _fit_run(speed / rate, style, duty, offsets)
+    style |= draw_shock(rng, 0.5 / rate, 15.0 + 3.0 * (speed - 1.8), 1.0)
+    series = bounce_series(half_sine(2 * duty)) / (2 * rate) ** 2
+    scale, level = _fit_run(speed / rate, style, duty, series, offsets)
     angles = add_sway(standing_angles(times, rng), times, rng)
     angles += active[:, None] * (_running_angles(phase, style, scale) - angles)
-    series = bounce_series(half_sine(2 * duty))
-    bounce = evaluate_series(series, 2 * phase) / (2 * rate) ** 2
-    # Longer steps need a lower pelvis for the legs to reach the floor.
-    level = standing_height(offsets) * (0.93 - 0.025 * (speed - 1.8))
+    pushed, blown = _floor_pushes(phase, duty, rate), shock_motion(style["blow"], 0.5 / rate, phase)
+    displacement, velocity = pushed[0] + blown[0], pushed[1] + blown[1]
+    steady_trunk(angles, displacement, active)
+    bounce = evaluate_series(series, 2 * phase) + displacement[:, 2]
     height = (1 - active) * standing_height(offsets) + active * (level + bounce)
     still = np.clip(2 - 60 * active, 0, 1)
     contacts = np.maximum(_running_contacts(phase, duty), still[:, None, None])
     texts = describe("jogging" if speed < 2.6 else "running", _RUN_CAPTIONS, duration, rng,
                      runs="jogs" if speed < 2.6 else "runs")  # fmt: skip
     share = smooth_step(active / 0.5)
-    return MotionPlan(angles, contacts, frame_rate, texts, height=np.stack([height, share], axis=1))
+    forward, left = active * (speed + velocity[:, 0]), active * velocity[:, 1]
+    velocity = np.stack([forward, left, smooth_step(active / 0.1)], axis=1)
+    height = np.stack([height, share], axis=1)
+    return MotionPlan(angles, contacts, frame_rate, texts, height=height, velocity=velocity)
+
+
+def _floor_pushes(phase: np.ndarray, duty: float, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The pelvis while a foot brakes, then pushes, and carries the body to its side, as `pelvis_motion`."""
+    samples = np.arange(256) / 256
+    braking = np.tile(np.where(samples < 2 * duty, -np.sin(np.pi * samples / duty), 0.0), 2)
+    inward = np.concatenate([-half_sine(2 * duty), half_sine(2 * duty)])  # the left foot pushes to the right
+    return pelvis_motion((_BRAKING * braking, _INWARD * inward, np.zeros(512)), 1 / rate, phase)
 
 
 def _running_contacts(phase: np.ndarray, duty: float) -> np.ndarray:
@@ -124,20 +141,24 @@ def _running_contacts(phase: np.ndarray, duty: float) -> np.ndarray:
 def _running_angles(phase: np.ndarray, style: dict[str, float], scale: float) -> np.ndarray:
     angles, cosine = no_angles(len(phase)), np.cos(2 * np.pi * phase)
     lift = np.cos(4 * np.pi * (phase - 0.1))
+    shake = evaluate_series(style["shake"], 2 * phase)
+    sideways = evaluate_series(style["sway"], phase)
+    drop = 4 * np.cos(2 * np.pi * (phase - 0.2))
     set_angles(
-        angles, pelvis_tilt=0.4 * style["lean"], trunk_flexion=0.6 * style["lean"] + 1.5 * lift,
-        pelvis_rotation=-style["turn"] * cosine, trunk_rotation=2.2 * style["turn"] * cosine,
-        pelvis_obliquity=3 * np.cos(2 * np.pi * (phase - 0.2)), neck_rotation=-style["turn"] * cosine,
-        neck_flexion=-0.8 * style["lean"] - lift,
+        angles, pelvis_tilt=0.4 * style["lean"] + 2.0 * lift + shake,
+        trunk_flexion=0.6 * style["lean"] + 1.5 * lift - shake,
+        pelvis_rotation=-style["turn"] * cosine, trunk_rotation=3.2 * style["turn"] * cosine,
+        pelvis_obliquity=drop + 0.7 * sideways, trunk_bending=0.8 * drop - 0.7 * sideways,
+        neck_rotation=-style["turn"] * cosine, neck_flexion=-0.8 * style["lean"] - lift,
     )  # fmt: skip
     for side, own, sign in (("left", phase, 1.0), ("right", phase + 0.5, -1.0)):
         swing = np.cos(2 * np.pi * own) * style["arm"] * (1 + sign * style["uneven"])
         values = {
-            "hip_flexion": scale * evaluate_series(_HIP, own) + 0.4 * style["lean"],
+            "hip_flexion": scale * (evaluate_series(_HIP, own) - _PELVIC_TILT) + 0.4 * style["lean"],
             "knee_flexion": 6 + (0.35 + 0.65 * scale) * evaluate_series(_KNEE, own),
             "ankle_dorsiflexion": (0.4 + 0.6 * scale) * evaluate_series(_ANKLE, own),
-            "hip_rotation": -style["toe_out"],
-            "hip_abduction": -3.0,
+            "hip_rotation": -style["toe_out"] - sign * style["turn"] * cosine,
+            "hip_abduction": -3.0 - sign * drop,
             "shoulder_flexion": -12.0 - swing,
             "shoulder_abduction": 14.0,
             "shoulder_rotation": 18.0 - 0.5 * swing,
@@ -148,17 +169,18 @@ def _running_angles(phase: np.ndarray, style: dict[str, float], scale: float) ->
     return angles
 
 
-def _fit_run(length: float, style: dict[str, float], duty: float, offsets: np.ndarray) -> float:
-    """Scale of the leg angles at which the planted feet pass below the body at the running speed."""
+def _fit_run(length: float, style: dict, duty: float, bounce: np.ndarray, offsets: np.ndarray) -> tuple[float, float]:
+    """Scale of the leg angles at which planted feet pass below the body at the running speed, and the mean height."""
     phase, scale = np.arange(64) / 64, 1.0
     planted = _running_contacts(phase, duty)
     for _ in range(3):
         poses = forward_kinematics(local_rotations(_running_angles(phase, style, scale)), np.zeros((64, 3)), offsets)
-        forward = sole_paths(*poses, offsets)[:, :, :2, 0]
-        steps = np.roll(forward, -1, axis=0) - forward
+        soles = sole_paths(*poses, offsets)[:, :, :2]
+        steps = np.roll(soles[..., 0], -1, axis=0) - soles[..., 0]
         travelled = -(planted * steps).sum() / planted.sum() * 64
         scale = float(np.clip(scale * length / travelled, 0.5, 1.5))
-    return scale
+    below = soles[..., 2] + evaluate_series(bounce, 2 * phase)[:, None, None]
+    return scale, float(-(planted * below).sum() / planted.sum()) - _YIELD
 
 
 def plan_stairs(
@@ -194,37 +216,65 @@ def plan_stairs(
         raise ValueError(f"Stairs need 2 to 30 steps, but `num_steps` is {num_steps}.")
     rng, offsets = np.random.default_rng([seed, 81, up]), bones(bone_offsets)
     rise, tread = rng.uniform(0.15, 0.19), rng.uniform(0.26, 0.32)
-    lasts = rng.uniform(0.52, 0.72) if up else rng.uniform(0.46, 0.64)
+    lasts = rng.uniform(0.52, 0.90) if up else rng.uniform(0.47, 0.82)
     duration = 1.4 + lasts * (num_steps + 1.3)
     times = clock(duration, frame_rate)
     lead = int(rng.integers(2))
     ways, floors, contacts, pitches = _stair_feet(times, num_steps, lasts, rise * (1 if up else -1), tread, lead, up)
     middle = smooth_path(ways.mean(1)[:, None], np.ones(len(times)), 0.9 / lasts, frame_rate)[:, 0]
-    climb = np.clip((times - 0.7 - (0.85 if up else 0.25) * lasts) / lasts, 0, num_steps)
+    climb = np.clip((times - 0.7 - (0.85 if up else -0.05) * lasts) / lasts, 0, num_steps)
     climb = smooth_path(climb[:, None], np.ones(len(times)), 0.8 / lasts, frame_rate)[:, 0]
     active = smooth_step((times - 0.6) / lasts) * smooth_step((duration - 0.6 - times) / lasts)
     # The push of the landed leg: sharp downwards, gentle upwards.
     phase = np.arange(256) / 256
     away = np.abs((phase - (0.2 if not up else 0.3) + 0.5) % 1 - 0.5)
-    force = 1 + (0.75 if not up else 0.3) * np.exp(-((away / (0.13 if not up else 0.2)) ** 2))
-    bounce = evaluate_series(bounce_series(force, 8), (times - 0.7) / lasts - 0.8) * lasts**2
-    height = standing_height(offsets) * (1 - 0.025 * active) + (1 if up else -1) * rise * climb + active * bounce
+    force = 1 + (0.85 if not up else 0.4) * np.exp(-((away / (0.13 if not up else 0.2)) ** 2))
+    landed = (times - 0.7) / lasts - 0.8
+    style = draw_shock(rng, lasts, 7.5 if up else 9.5, 0.8)
+    displacement, velocity = shock_motion(style["blow"], lasts, (landed + lead) / 2)
+    bounce = evaluate_series(bounce_series(force, 8), landed) * lasts**2 + displacement[:, 2]
+    height = (
+        standing_height(offsets) * (1 - (0.025 if up else 0.055) * active)
+        + (1 if up else -1) * rise * climb
+        + active * bounce
+    )
     angles = add_sway(standing_angles(times, rng), times, rng)
+    _swing_pelvis(angles, (landed + lead) / 2, style, active, rng)
+    steady_trunk(angles, displacement, active)
     lean = (rng.uniform(6, 12) if up else rng.uniform(0, 4)) * active
     shift_angles(angles, pelvis_tilt=0.6 * lean, trunk_flexion=0.4 * lean, hip_flexion=0.6 * lean)
     ankle = leg_lengths(offsets)[2]
     beat = 2 * np.pi * (times - 0.7) / (2 * lasts) + np.pi * lead
     for index, side in enumerate(("left", "right")):
-        lift = floors[:, index] + ankle - np.minimum(np.radians(pitches[:, index]), 0) * 0.12
+        clearing = -0.005 * up * pitches[:, index]  # m: an ascending foot clears the edge of the step
+        lift = floors[:, index] + clearing + ankle - np.minimum(np.radians(pitches[:, index]), 0) * 0.12
         place_leg(angles, side, ways[:, index] - middle, height - lift, pitches[:, index], offsets)
-        swing = rng.uniform(5, 14) * (1 if index else -1) * np.sin(beat) * active
+        swing = rng.uniform(10, 24) * (1 if index else -1) * np.sin(beat) * active
         shift_angles(angles, **{f"{side}_shoulder_flexion": swing, f"{side}_elbow_flexion": 10 * active})
     turn = rng.uniform(2, 5) * np.sin(beat) * active
     shift_angles(angles, trunk_rotation=-turn, trunk_bending=0.6 * turn)
     way = "up" if up else "down"
     texts = describe(f"walking {way}stairs", _STAIR_CAPTIONS, duration, rng, way=way)
-    share = smooth_step(active / 0.5)
-    return MotionPlan(angles, contacts, frame_rate, texts, floors=floors, height=np.stack([height, share], axis=1))
+    share, led = smooth_step(active / 0.5), smooth_step((active - 0.7) / 0.3)
+    velocity = np.stack([np.gradient(middle, times) + velocity[:, 0], velocity[:, 1], led], axis=1)
+    height = np.stack([height, share], axis=1)
+    return MotionPlan(angles, contacts, frame_rate, texts, floors=floors, height=height, velocity=velocity)
+
+
+def _swing_pelvis(angles, phase, style, active, rng) -> None:
+    """The pelvis rises on the swinging side and turns with it, and the trunk evens that out; phase in strides."""
+    shaken = active * evaluate_series(style["shake"], 2 * phase)
+    sideways = active * evaluate_series(style["sway"], phase)
+    drop = rng.uniform(4, 8) * active * np.cos(2 * np.pi * (phase - 0.2))
+    turn = rng.uniform(4, 8) * active * np.cos(2 * np.pi * phase)
+    nod = rng.uniform(1.5, 3) * active * np.cos(4 * np.pi * (phase - 0.1))
+    shift_angles(
+        angles, pelvis_obliquity=drop + 0.7 * sideways, trunk_bending=0.8 * drop - 0.7 * sideways,
+        pelvis_rotation=-turn, trunk_rotation=1.6 * turn, pelvis_tilt=nod + shaken,
+        trunk_flexion=0.5 * nod - shaken,
+    )  # fmt: skip
+    for side, sign in (("left", 1.0), ("right", -1.0)):  # the legs do not turn with the pelvis
+        shift_angles(angles, **{f"{side}_hip_rotation": -sign * turn, f"{side}_hip_abduction": -sign * drop})
 
 
 def _stair_feet(times, num_steps, lasts, rise, tread, lead, up) -> tuple[np.ndarray, ...]:
@@ -236,7 +286,7 @@ def _stair_feet(times, num_steps, lasts, rise, tread, lead, up) -> tuple[np.ndar
         foot, target = (lead + step - 1) % 2, min(step, num_steps)
         time = (times - 0.7 - (step - 1) * lasts) / (0.8 * lasts)
         # Up: the foot rises before it goes forward; down: the other way round.
-        early, late = smooth_step(time / 0.7), smooth_step((time - 0.12) / 0.88)
+        early, late = smooth_step(time / 0.9), smooth_step((time - 0.1) / 0.9)
         ways[:, foot] += (target - level[foot]) * tread * (late if up else early)
         floors[:, foot] += (target - level[foot]) * rise * (early if up else late)
         level[foot] = target

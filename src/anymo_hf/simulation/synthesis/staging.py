@@ -4,13 +4,19 @@
 
 import numpy as np
 
+from anymo_hf.processing.placements_anymo import SEGMENTS
 from anymo_hf.simulation.segments import DEFAULT_BONE_OFFSETS
-from anymo_hf.simulation.synthesis.angles import ANGLE_INDEX
+from anymo_hf.simulation.synthesis.angles import ANGLE_INDEX, forward_kinematics, local_rotations
 from anymo_hf.simulation.synthesis.contacts import SOLE_THICKNESS
 from anymo_hf.simulation.synthesis.plan import set_angles
 
 
 GRAVITY = 9.80665
+FLOOR_SOFTNESS = 0.02  # m over which a body that comes down gives way
+# How far the skin is below some joints of a body on the floor, in metres.
+BODY_RADII = {"Pelvis": 0.085, "T8": 0.085, "Head": 0.08, "L_LowerLeg": 0.05, "R_LowerLeg": 0.05}
+# Pelvis origin above what a person lies on, in metres: half the body's depth or width, soft parts pressed a little.
+REST_HEIGHT = {"back": 0.10, "front": 0.16, "left side": 0.20, "right side": 0.20}
 STRETCH = 0.995  # of the leg's length that a staged leg uses at most
 
 # Shoulder flexion, abduction and inward rotation, elbow flexion, forearm pronation, in degrees. Each brings the wrist
@@ -48,6 +54,16 @@ ARM_POSES: dict[str, tuple[float, float, float, float, float]] = {
     "cup": (29, 4, 13, 63, 10),
     "lap": (13, 7, 48, 46, 70),
     "floor": (40, 2, 10, 8, 20),
+    "head": (112, 22, -10, 118, 30),
+    "hammer_up": (62, 10, 5, 112, 0),
+    "hammer_down": (42, 6, 12, 62, 0),
+    "window_a": (92, 28, -8, 58, 70),
+    "window_b": (104, -8, 24, 46, 70),
+    "hang": (2, 8, 5, 14, -70),
+    "curl": (14, 8, 5, 138, -80),
+    "handshake": (34, 0, 16, 66, 0),
+    "book": (36, 4, 38, 88, -40),
+    "sink": (38, 6, 40, 52, 45),
 }
 _ARM_ANGLES = ("shoulder_flexion", "shoulder_abduction", "shoulder_rotation", "elbow_flexion", "forearm_pronation")
 
@@ -55,6 +71,13 @@ _ARM_ANGLES = ("shoulder_flexion", "shoulder_abduction", "shoulder_rotation", "e
 def clock(duration: float, frame_rate: float) -> np.ndarray:
     """Times of the frames of a plan, in seconds."""
     return np.arange(round(duration * frame_rate) + 1) / frame_rate
+
+
+def begin(
+    duration: float, seed: int, number: int, frame_rate: float, bone_offsets: np.ndarray | None
+) -> tuple[np.ndarray, np.random.Generator, np.ndarray]:
+    """What every plan starts from: times of its frames, its own random generator (`number`), the subject's bones."""
+    return clock(duration, frame_rate), np.random.default_rng([seed, number]), bones(bone_offsets)
 
 
 def bones(bone_offsets: np.ndarray | None) -> np.ndarray:
@@ -116,6 +139,14 @@ def place_leg(angles, side, forward, down, pitch, bone_offsets, share=1.0) -> No
     for name, value in values.items():
         column = ANGLE_INDEX[f"{side}_{name}"]
         angles[:, column] += share * (value - angles[:, column])
+
+
+def raise_above_floor(height: np.ndarray, angles: np.ndarray, bone_offsets: np.ndarray) -> np.ndarray:
+    """A pelvis height (metres), raised softly where knees, trunk or head would enter the floor (`BODY_RADII`)."""
+    poses = forward_kinematics(local_rotations(angles), np.zeros((len(angles), 3)), bone_offsets)[0]
+    segments = [SEGMENTS.index(name) for name in BODY_RADII]
+    need = (np.array(list(BODY_RADII.values())) - poses[:, segments, 2]).max(axis=1)
+    return need + FLOOR_SOFTNESS * np.logaddexp(0.0, (height - need) / FLOOR_SOFTNESS)
 
 
 def ankle_above_ball(pitch, bone_offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

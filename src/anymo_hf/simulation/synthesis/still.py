@@ -12,16 +12,22 @@ from anymo_hf.simulation.synthesis.plan import MotionPlan, no_angles
 from anymo_hf.simulation.synthesis.postures import (
     add_sway,
     describe,
-    plan_sit_down,
     seated_angles,
     standing_angles,
 )
-from anymo_hf.simulation.synthesis.staging import bones, clock, mix_angles, place_leg, pose_arm, shift_angles
+from anymo_hf.simulation.synthesis.staging import (
+    REST_HEIGHT,
+    bones,
+    clock,
+    mix_angles,
+    place_leg,
+    pose_arm,
+    shift_angles,
+)
 
 
 LYING = ("back", "front", "left side", "right side")
 _ROLL = {"back": 0.0, "front": 180.0, "left side": 90.0, "right side": -90.0}
-_REST_HEIGHT = {"back": 0.10, "front": 0.11, "left side": 0.165, "right side": 0.165}  # m, pelvis origin over the bed
 _STAND_ARMS = {
     "crossed": ("cross", "with crossed arms"),
     "hips": ("hips", "with the hands on the hips"),
@@ -54,11 +60,6 @@ _GET_UP_CAPTIONS = (
     "Someone rises from lying to {posture}.",
     "The person sits up and gets up.",
 )
-_STAND_UP_CAPTIONS = (
-    "A person stands up from a chair.",
-    "Someone leans forward and rises from the seat.",
-    "The person gets up from sitting to standing.",
-)
 _TURN_CAPTIONS = (
     "A person lying down turns over from the {before} to the {after}.",
     "Someone rolls from the {before} onto the {after}.",
@@ -71,8 +72,16 @@ def rest(times: np.ndarray, rng: np.random.Generator, posture: str, seat_height:
     if posture not in ("standing", "seated"):
         raise ValueError(f"`posture` must be 'standing' or 'seated', but {posture!r} was given.")
     if posture == "standing":
-        return add_sway(standing_angles(times, rng), times, rng)
-    return add_sway(seated_angles(times, rng, seat_height, bone_offsets), times, rng)
+        return sway(standing_angles(times, rng), times, rng, 1.0, 0.7)
+    return sway(seated_angles(times, rng, seat_height, bone_offsets), times, rng, 1.0, 0.35)
+
+
+def sway(angles: np.ndarray, times: np.ndarray, rng, scale: float, arms: float) -> np.ndarray:
+    """`add_sway` with quieter arms: those of a person at rest lie on something or hang still."""
+    swaying = add_sway(angles.copy(), times, rng, scale)
+    columns = [i for name, i in ANGLE_INDEX.items() if any(part in name for part in ("shoulder", "elbow", "wrist"))]
+    swaying[:, columns] = angles[:, columns] + arms * (swaying[:, columns] - angles[:, columns])
+    return swaying
 
 
 def visit(times: np.ndarray, rise: float = 0.8, fall: float = 0.8) -> np.ndarray:
@@ -112,7 +121,10 @@ def plan_sit(
     words = ("", ", leaning back", ", leaning forward")[manner]
     share = visit(times, 1.2, 1.2)
     tilt = share * (0.6 * lean + 0.3 * smooth_noise(times, rng, 0.05, 0.4))
-    shift_angles(angles, pelvis_tilt=tilt, hip_flexion=tilt, trunk_flexion=share * 0.4 * lean)
+    # On a seat the pelvis rolls back by 10 to 20 degrees and more, and the trunk bends forward above it.
+    slump = share * rng.uniform(0, 18)
+    shift_angles(angles, pelvis_tilt=tilt - slump, hip_flexion=tilt - slump)
+    shift_angles(angles, trunk_flexion=share * 0.4 * lean + 0.8 * slump)
     nod, glance = rng.uniform(0.2, 0.9), rng.uniform(-20, 20)
     shift_angles(angles, neck_flexion=-share * nod * lean, neck_rotation=share * glance)
     arms = ("lap", None, "cross")[rng.integers(3)]
@@ -137,15 +149,6 @@ def reverse_plan(plan: MotionPlan, texts: tuple) -> MotionPlan:
         height=plan.height[::-1].copy(),
         velocity=plan.velocity[::-1] * [-1.0, -1.0, 1.0],
     )
-
-
-def plan_stand_up(
-    duration: float = 4.0, seat_height: float = 0.45, seed: int = 0, frame_rate: float = 120.0, bone_offsets=None
-) -> MotionPlan:
-    """A person who rises from a chair: sitting down, backwards in time (the phases are alike); ends standing."""
-    rng = np.random.default_rng([seed, 12])
-    plan = plan_sit_down(duration, seat_height, seed + 1000, frame_rate, bone_offsets)
-    return reverse_plan(plan, describe("standing up", _STAND_UP_CAPTIONS, duration, rng))
 
 
 def lying_angles(times: np.ndarray, side: str, rng: np.random.Generator) -> np.ndarray:
@@ -203,11 +206,11 @@ def plan_lie(
 ) -> MotionPlan:
     """A person who lies still on the back, the front or a side (`LYING`), `surface` metres above the floor."""
     times, rng = clock(duration, frame_rate), np.random.default_rng([seed, 13])
-    angles = add_sway(lying_angles(times, side, rng), times, rng, 0.15)
+    angles = sway(lying_angles(times, side, rng), times, rng, 0.35, 0.6)
     breath = 0.0015 * np.sin(2 * np.pi * rng.uniform(0.2, 0.32) * times)
     texts = describe("lying", _LIE_CAPTIONS, duration, rng, side=side)
     posture = (f"lying on the {side}",) * 2
-    return _lying_plan(angles, times, frame_rate, texts, surface + _REST_HEIGHT[side] + breath, posture)
+    return _lying_plan(angles, times, frame_rate, texts, surface + REST_HEIGHT[side] + breath, posture)
 
 
 def plan_turn_over(
@@ -230,7 +233,7 @@ def plan_turn_over(
         last[:, ANGLE_INDEX["pelvis_roll"]] -= 2 * np.pi
     angles = add_sway(first + share[:, None] * (last - first), times, rng, 0.2)
     _arms_close(angles, np.sin(np.pi * share) ** 2)
-    height = surface + (1 - share) * _REST_HEIGHT[before] + share * _REST_HEIGHT[after]
+    height = surface + (1 - share) * REST_HEIGHT[before] + share * REST_HEIGHT[after]
     height += 0.05 * np.sin(np.pi * share) ** 2
     texts = describe("turning over", _TURN_CAPTIONS, duration, rng, before=before, after=after)
     posture = (f"lying on the {before}", f"lying on the {after}")
@@ -268,8 +271,8 @@ def plan_lie_down(
     angles += share * (target - angles)
     shift_angles(angles, pelvis_roll=roll)
     if side != "back":
-        _arms_close(angles, lean * (1 - smooth_step((turn - 0.6) / 0.4)))
-    height = surface + _REST_HEIGHT["back"] + turn * (_REST_HEIGHT[side] - _REST_HEIGHT["back"])
+        _arms_close(angles, lean * (1 - smooth_step((time - 0.8) / 0.28)))
+    height = surface + REST_HEIGHT["back"] + turn * (REST_HEIGHT[side] - REST_HEIGHT["back"])
     settled = smooth_step((time - 0.4) / 0.15) if starts == "standing" else smooth_step(time / 0.15)
     contacts = np.ones((len(times), 2, 2)) * (1 - smooth_step((stretch - 0.02) / 0.15))[:, None, None]
     heading = rng.choice([-1, 1]) * np.radians(80) * stretch if starts == "seated" else None
