@@ -24,8 +24,8 @@ from anymo_hf.simulation.synthesis.staging import mix_angles, pose_arm, shift_an
 # Gait cycle in % from heel contact, and degrees. Approximate key values of the curves for natural cadence in
 # D. A. Winter, The Biomechanics and Motor Control of Human Gait, 2nd ed. (1991), ch. 3.
 _HIP = fourier_series(
-    np.array([0, 10, 20, 30, 40, 48, 54, 60, 66, 74, 82, 90, 96]) / 100,
-    np.array([20, 16, 9, 1.5, -5.5, -10, -10.5, -7, 1, 12, 20, 22, 21.0]),
+    np.array([0, 8, 20, 30, 40, 50, 55, 60, 66, 72, 78, 84, 92]) / 100,
+    np.array([19.5, 16, 8.5, 1.5, -5, -10, -10, -5, 5.5, 15.5, 21.5, 23, 21]),
 )
 _KNEE = fourier_series(
     np.array([0, 4, 8, 14, 20, 30, 40, 46, 50, 56, 60, 64, 70, 76, 82, 88, 94]) / 100,
