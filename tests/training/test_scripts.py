@@ -1,0 +1,83 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The training scripts on a few synthetic recordings: they run, they move weights, they go on where they stopped."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoFeatureExtractor, AutoModel, TrainingArguments
+
+from anymo_hf import AnyMoGraphEncoder
+from anymo_hf.simulation.conversion import load_kinematics
+from anymo_hf.simulation.synthesis.folder import synthesise_motions
+
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "training_scripts"
+
+
+def load_script(name: str):
+    specification = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("synthetic")
+    synthesise_motions(folder, hours=4 / 60, seed=7)
+    return folder
+
+
+def pretrain(folder, output, steps):
+    """Runs the script until there are so many steps; gives the losses by step and the whole log."""
+    script = load_script("pretrain_graph_encoder")
+    script_args = script.ScriptArguments(data=[str(folder)], held_out_share=0.3)
+    arguments = TrainingArguments(
+        str(output), max_steps=steps, per_device_train_batch_size=4, learning_rate=1e-3, logging_steps=1, save_steps=2,
+        eval_strategy="steps", eval_steps=2, lr_scheduler_type="constant", use_cpu=True, disable_tqdm=True,
+    )  # fmt: skip
+    script.main(script_args, arguments)
+    state = json.loads((sorted(output.glob("checkpoint-*"))[-1] / "trainer_state.json").read_text())
+    return {row["step"]: row["loss"] for row in state["log_history"] if "loss" in row}, state["log_history"]
+
+
+def test_pretraining_goes_on_where_it_stopped(folder, tmp_path):
+    whole, history = pretrain(folder, tmp_path / "whole", 4)
+    assert any("eval_retrieval_recall_at_1" in row for row in history)
+    pretrain(folder, tmp_path / "parts", 2)
+    parts, _ = pretrain(folder, tmp_path / "parts", 4)
+    assert list(whole) == [1, 2, 3, 4]
+    assert parts == pytest.approx(whole, rel=1e-4)
+
+    encoder, report = AutoModel.from_pretrained(tmp_path / "whole" / "graph_encoder", output_loading_info=True)
+    assert isinstance(encoder, AnyMoGraphEncoder) and not report["missing_keys"] and not report["unexpected_keys"]
+    assert AutoFeatureExtractor.from_pretrained(tmp_path / "whole" / "graph_encoder").sampling_rate == 60
+    assert (encoder.input_std[:, :3] > 1).all() and (encoder.input_std[:, :3] < 30).all()
+
+
+def test_pretraining_moves_every_weight(folder, tmp_path):
+    pretrain(folder, tmp_path / "few", 2)
+    pretrain(folder, tmp_path / "more", 4)
+    first, last = (AutoModel.from_pretrained(tmp_path / name / "graph_encoder") for name in ("few", "more"))
+    still = [
+        name for (name, a), b in zip(first.named_parameters(), last.parameters(), strict=True) if torch.equal(a, b)
+    ]
+    assert not still
+
+
+def test_a_folder_of_synthesis_grows_and_changes_nothing(folder, tmp_path):
+    files = synthesise_motions(tmp_path, hours=1 / 60, seed=7)
+    before = files[0].stat().st_mtime_ns
+    more = synthesise_motions(tmp_path, hours=2 / 60, seed=7)
+    assert more[0] == files[0] and len(more) == 2 and more[0].stat().st_mtime_ns == before
+    # The same seed gives the same recording in any folder; another recording is another person.
+    one, other = (load_kinematics(path) for path in more)
+    assert torch.equal(one.values, load_kinematics(folder / files[0].name).values)
+    assert not torch.equal(one.values[:60], other.values[:60])
+    assert one.texts
+    with pytest.raises(ValueError, match="`hours` must be positive"):
+        synthesise_motions(tmp_path, hours=0)
