@@ -8,6 +8,12 @@ Trains the motion tokenizer on what a frozen graph encoder sees through a few se
 
 Started again with the same `--output_dir` it goes on from the last checkpoint. The tokenizer is written to
 `<output_dir>/motion_tokenizer`. Evaluation, on held-out subjects, reports reconstruction, and how many codes are used.
+
+    python training_scripts/train_pq_tokenizer.py --data converted synthetic --encoder encoder/graph_encoder \
+        --signal_decoder tokenizer/motion_tokenizer --output_dir signals --max_steps 2000
+
+trains, on the codes of a finished tokenizer, what turns them into force and rate of all segments. It is written to
+`<output_dir>/signal_decoder`; its loss on held-out subjects is 1 for one that knows the mean only.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +25,12 @@ from transformers import AutoModel, EvalPrediction, HfArgumentParser, Trainer, T
 from transformers.trainer_utils import get_last_checkpoint
 
 from anymo_hf import AnyMoPQTokenizer, AnyMoPQTokenizerConfig
+from anymo_hf.modeling.modeling_anymo_signal_decoder import AnyMoSignalDecoder
 from anymo_hf.training import EpochCallback, PairedViewDataset
+
+
+STATISTICS_WINDOWS = 64
+SEGMENT_READINGS = ("segment_values", "segment_mask")
 
 
 @dataclass
@@ -28,37 +39,66 @@ class ScriptArguments:
 
     data: list[str] = field(metadata={"help": "folders of converted or synthetic motion"})
     encoder: str = field(metadata={"help": "folder of the graph encoder"})
+    signal_decoder: str | None = field(
+        default=None, metadata={"help": "folder of a finished tokenizer, to train a signal decoder of its codes"}
+    )
     codebook_size: int = field(default=2048)
     num_codebooks: int = field(default=2)
     step_stride: int = field(default=1, metadata={"help": "steps that share a code: 1, 2 or 4"})
     held_out_share: float = field(default=0.05, metadata={"help": "share of the subjects to validate on"})
 
 
-class MotionTokenizerTrainer(Trainer):
-    """Encodes the windows with a frozen encoder, and moves the codebooks after every step."""
+class FrozenEncoderTrainer(Trainer):
+    """Encodes what the first view's visible sensors read; the second view is not needed."""
 
     def __init__(self, encoder: torch.nn.Module, **kwargs):
         super().__init__(**kwargs)
         self.encoder = encoder.to(self.args.device).eval().requires_grad_(False)
 
-    def _prepare_inputs(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Latents of the first view's visible sensors; the second view is not needed."""
-        inputs = super()._prepare_inputs(inputs)
-        if "pooled_latents" in inputs:
-            return inputs
+    @torch.no_grad()
+    def encode(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         visible = inputs["input_values_mask"][:, 0] & inputs["visible_segments"][:, 0, None, :, None]
-        with torch.no_grad():
-            outputs = self.encoder(inputs["input_values"][:, 0], visible)
+        outputs = self.encoder(inputs["input_values"][:, 0], visible)
         return {"pooled_latents": outputs.pooled_latents, "steps_mask": outputs.steps_mask}
+
+
+class MotionTokenizerTrainer(FrozenEncoderTrainer):
+    """Moves the codebooks after every step."""
+
+    def _prepare_inputs(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        inputs = super()._prepare_inputs(inputs)
+        return inputs if "pooled_latents" in inputs else self.encode(inputs)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         inputs = self._prepare_inputs(inputs)
-        tokenizer = self.accelerator.unwrap_model(model)
-        if tokenizer.quantizer.num_updates == 0:
-            tokenizer.update_codebooks(**inputs)
+        motion_tokenizer = self.accelerator.unwrap_model(model)
+        if motion_tokenizer.quantizer.num_updates == 0:
+            motion_tokenizer.update_codebooks(**inputs)
         loss = super().training_step(model, inputs, num_items_in_batch)
-        tokenizer.update_codebooks(**inputs)
+        motion_tokenizer.update_codebooks(**inputs)
         return loss
+
+
+class SignalDecoderTrainer(FrozenEncoderTrainer):
+    """Tokenises what it encodes; the segments' own readings are what is learned."""
+
+    def __init__(self, encoder: torch.nn.Module, motion_tokenizer: AnyMoPQTokenizer, **kwargs):
+        super().__init__(encoder, **kwargs)
+        self.motion_tokenizer = motion_tokenizer.to(self.args.device).eval().requires_grad_(False)
+
+    def _prepare_inputs(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        inputs = super()._prepare_inputs(inputs)
+        if "codes" in inputs:
+            return inputs
+        latents = self.encode(inputs)
+        targets = {name: inputs[name] for name in SEGMENT_READINGS}
+        return {"codes": self.motion_tokenizer.encode(**latents), "steps_mask": latents["steps_mask"], **targets}
+
+
+def observed_codes(outputs: tuple[torch.Tensor, ...], _) -> torch.Tensor:
+    """Codes, and -1 behind the end of a window."""
+    codes, codes_mask = outputs[0], outputs[-1]
+    return codes.masked_fill(~codes_mask[:, None], -1)
 
 
 def code_metrics(prediction: EvalPrediction) -> dict[str, float]:
@@ -73,34 +113,58 @@ def code_metrics(prediction: EvalPrediction) -> dict[str, float]:
     return metrics
 
 
-def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None:
-    training_args.remove_unused_columns = False
-    set_seed(training_args.seed)
-    encoder = AutoModel.from_pretrained(script_args.encoder)
+def make_motion_tokenizer(script_args: ScriptArguments, latent_size: int) -> AnyMoPQTokenizer:
+    """A fresh one."""
     config = AnyMoPQTokenizerConfig(
-        latent_size=encoder.config.hidden_size,
-        hidden_size=max(128, encoder.config.hidden_size),
+        latent_size=latent_size,
+        hidden_size=max(128, latent_size),
         codebook_size=script_args.codebook_size,
         num_codebooks=script_args.num_codebooks,
         step_stride=script_args.step_stride,
     )
-    dataset = PairedViewDataset(script_args.data, seed=training_args.seed)
+    return AnyMoPQTokenizer(config)
+
+
+def make_signal_decoder(motion_tokenizer: AnyMoPQTokenizer, dataset: PairedViewDataset) -> AnyMoSignalDecoder:
+    """A fresh one that knows the mean and deviation of what segments feel."""
+    model = AnyMoSignalDecoder.from_motion_tokenizer(motion_tokenizer)
+    items = [dataset[i] for i in np.linspace(0, len(dataset) - 1, STATISTICS_WINDOWS).astype(int).tolist()]
+    model.estimate_signal_statistics(*(torch.stack([item[name] for item in items]) for name in SEGMENT_READINGS))
+    return model
+
+
+def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None:
+    training_args.remove_unused_columns = False
+    set_seed(training_args.seed)
+    encoder = AutoModel.from_pretrained(script_args.encoder)
+    signals = script_args.signal_decoder is not None
+    dataset = PairedViewDataset(script_args.data, seed=training_args.seed, return_kinematics=signals)
     train_dataset, eval_dataset = dataset.split(script_args.held_out_share)
-    trainer = MotionTokenizerTrainer(
-        encoder,
-        model=AnyMoPQTokenizer(config),
-        args=training_args,
-        train_dataset=train_dataset,
-        eval_dataset=eval_dataset,
-        compute_metrics=code_metrics,
-        preprocess_logits_for_metrics=lambda outputs, _: outputs[0],  # codes only
-        callbacks=[EpochCallback(train_dataset)],
-    )
+    options = {
+        "encoder": encoder,
+        "args": training_args,
+        "train_dataset": train_dataset,
+        "eval_dataset": eval_dataset,
+        "callbacks": [EpochCallback(train_dataset)],
+    }
+    if signals:
+        motion_tokenizer = AnyMoPQTokenizer.from_pretrained(script_args.signal_decoder)
+        training_args.prediction_loss_only = True  # predictions of all segments would fill the memory
+        model = make_signal_decoder(motion_tokenizer, train_dataset)
+        trainer = SignalDecoderTrainer(model=model, motion_tokenizer=motion_tokenizer, **options)
+    else:
+        trainer = MotionTokenizerTrainer(
+            model=make_motion_tokenizer(script_args, encoder.config.hidden_size),
+            compute_metrics=code_metrics,
+            preprocess_logits_for_metrics=observed_codes,
+            **options,
+        )
     output_dir = Path(training_args.output_dir)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(output_dir) if output_dir.is_dir() else None)
     if trainer.is_world_process_zero():
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(output_dir / "motion_tokenizer")
-        print(f"The motion tokenizer is in {output_dir / 'motion_tokenizer'}.")
+        folder = output_dir / ("signal_decoder" if signals else "motion_tokenizer")
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
+        print(f"The trained model is in {folder}.")
 
 
 if __name__ == "__main__":

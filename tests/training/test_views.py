@@ -52,6 +52,23 @@ def test_an_item_is_as_documented(folder):
     assert (item["input_values"][~item["input_values_mask"]] == 0).all()
 
 
+def test_what_segments_feel_comes_with_an_item(folder):
+    plain, dataset = PairedViewDataset(folder), PairedViewDataset(folder, return_kinematics=True)
+    for index in range(len(dataset)):
+        item = dataset[index]
+        assert equal(plain[index], item)  # nothing else is drawn otherwise
+        values, mask = item["segment_values"], item["segment_mask"]
+        assert values.shape == (300, 23, 6) and values.dtype == torch.float32
+        assert mask.shape == (300, 23) and mask.dtype == torch.bool
+        length = int(mask[:, 0].sum())
+        clip = next(clip for clip in dataset.clips if clip.recording_id == int(item["recording_id"]))
+        start = round(float(item["start_time"]) * 60)
+        stored = load_kinematics(clip.path).values[start : start + length]
+        assert torch.equal(values[:length, :, :3], stored[..., 6:9])
+        assert torch.equal(values[:length, :, 3:], stored[..., :3])
+        assert not values[length:].any() and not mask[length:].any()
+
+
 def test_no_clip_is_dropped(folder):
     dataset = PairedViewDataset(folder)
     assert len(dataset.clips) == 4

@@ -40,7 +40,7 @@ class AnyMoPQTokenizerOutput(ModelOutput):
     Args:
         loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
             Reconstruction (smooth L1) and weighted commitment.
-        codes (`torch.LongTensor` of shape `(batch_size, num_codebooks, num_steps)`):
+        codes (`torch.LongTensor` of shape `(batch_size, num_codebooks, num_codes)`):
             Index of the nearest entry of every codebook.
         reconstruction (`torch.FloatTensor` of shape `(batch_size, num_steps, latent_size)`):
             The latents that the codes stand for.
@@ -52,6 +52,8 @@ class AnyMoPQTokenizerOutput(ModelOutput):
             How many codes are in use, if all were used alike: the exponential of their entropy.
         usage (`torch.FloatTensor` of shape `(num_codebooks,)`):
             Share of the entries that occur in this batch.
+        codes_mask (`torch.BoolTensor` of shape `(batch_size, num_codes)`):
+            False behind a recording's end, where codes have no meaning and count in nothing.
     """
 
     loss: torch.FloatTensor | None = None
@@ -61,6 +63,7 @@ class AnyMoPQTokenizerOutput(ModelOutput):
     commitment_loss: torch.FloatTensor | None = None
     perplexity: torch.FloatTensor | None = None
     usage: torch.FloatTensor | None = None
+    codes_mask: torch.BoolTensor | None = None
 
 
 def nearest_codes(vectors: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
@@ -80,9 +83,39 @@ def nearest_codes(vectors: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor
     """
     half_lengths = codebook.square().sum(dim=1) / 2
     entries = codebook.transpose(0, 1)
-    return torch.cat(
-        [torch.addmm(half_lengths, chunk, entries, alpha=-1).argmin(dim=1) for chunk in vectors.split(ROWS_PER_CHUNK)]
-    )
+    # Mixed precision would multiply in three digits, and the codes of training would not be those of use.
+    with torch.autocast(vectors.device.type, enabled=False):
+        chunks = vectors.split(ROWS_PER_CHUNK)
+        return torch.cat([torch.addmm(half_lengths, chunk, entries, alpha=-1).argmin(dim=1) for chunk in chunks])
+
+
+def check_codes(codes: torch.Tensor, config: AnyMoPQTokenizerConfig, num_steps: int) -> None:
+    """Raise a `ValueError` unless these are codes `(batch_size, num_codebooks, num_codes)` of so many steps."""
+    if codes.ndim != 3 or codes.shape[1] != config.num_codebooks:
+        raise ValueError(
+            f"`codes` must have shape (batch_size, {config.num_codebooks}, num_codes), but has {tuple(codes.shape)}."
+        )
+    if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < config.codebook_size:
+        raise ValueError(
+            f"`codes` must lie in 0 to {config.codebook_size - 1}, but range from {int(codes.min())} to "
+            f"{int(codes.max())}."
+        )
+    num_codes = -(-num_steps // config.step_stride)
+    if codes.shape[2] != num_codes:
+        raise ValueError(
+            f"{num_steps} steps have {num_codes} codes per codebook at `step_stride` {config.step_stride}, but "
+            f"{codes.shape[2]} were given; pass the mask of the steps that were encoded."
+        )
+
+
+def spread_codes(entries: torch.Tensor, step_stride: int, num_steps: int) -> torch.Tensor:
+    """Entries for every step, from `(batch_size, num_codes, channels)` to `(batch_size, num_steps, channels)`."""
+    return entries.repeat_interleave(step_stride, dim=1)[:, :num_steps]
+
+
+def look_up(codebooks: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """Entries side by side, `(batch_size, num_codes, num_codebooks * codebook_dim)`."""
+    return torch.cat([book[index] for book, index in zip(codebooks, codes.unbind(dim=1), strict=True)], dim=-1)
 
 
 class AnyMoProductQuantizer(nn.Module):
@@ -113,10 +146,19 @@ class AnyMoProductQuantizer(nn.Module):
         self.config = config
         shape = (config.num_codebooks, config.codebook_size, config.codebook_dim)
         # float32 whatever the model's type: averages over a hundred updates have no meaning in three digits.
-        self.codebooks = nn.Buffer(torch.zeros(shape))
-        self.code_counts = nn.Buffer(torch.ones(shape[:2]))
-        self.code_sums = nn.Buffer(torch.zeros(shape))
+        self.codebooks = nn.Buffer(torch.zeros(shape, dtype=torch.float32))
+        self.code_counts = nn.Buffer(torch.ones(shape[:2], dtype=torch.float32))
+        self.code_sums = nn.Buffer(torch.zeros(shape, dtype=torch.float32))
         self.num_updates = nn.Buffer(torch.zeros(1, dtype=torch.long))
+
+    def _apply(self, fn, recurse=True):
+        """Goes to another device with its model, but not to another type."""
+
+        def move(tensor: torch.Tensor) -> torch.Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(move, recurse)
 
     def split(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Parts of vectors, from `(..., num_codebooks * codebook_dim)` to `(num_codebooks, number, codebook_dim)`."""
@@ -130,8 +172,7 @@ class AnyMoProductQuantizer(nn.Module):
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Entries side by side, of shape `(batch_size, num_steps, channels)`."""
-        entries = [book[index] for book, index in zip(self.codebooks, codes.unbind(dim=1), strict=True)]
-        return torch.cat(entries, dim=-1)
+        return look_up(self.codebooks, codes)
 
     @torch.no_grad()
     def update(self, hidden_states: torch.Tensor, steps_mask: torch.Tensor) -> None:
@@ -336,20 +377,11 @@ class AnyMoPQTokenizer(AnyMoPQTokenizerPreTrainedModel):
         Returns:
             `torch.FloatTensor` of shape `(batch_size, num_steps, latent_size)`.
         """
-        if codes.ndim != 3 or codes.shape[1] != self.config.num_codebooks:
-            raise ValueError(
-                f"`codes` must have shape (batch_size, {self.config.num_codebooks}, num_steps), but has "
-                f"{tuple(codes.shape)}."
-            )
-        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.config.codebook_size:
-            raise ValueError(
-                f"`codes` must lie in 0 to {self.config.codebook_size - 1}, but range from {int(codes.min())} to "
-                f"{int(codes.max())}."
-            )
         if steps_mask is None:
-            num_steps = codes.shape[2] * self.config.step_stride if num_steps is None else num_steps
+            num_steps = codes.shape[-1] * self.config.step_stride if num_steps is None else num_steps
             steps_mask = torch.ones(codes.shape[0], num_steps, dtype=torch.bool, device=codes.device)
-        quantised = self._spread(self.quantizer.decode(codes), steps_mask.shape[1])
+        check_codes(codes, self.config, steps_mask.shape[1])
+        quantised = spread_codes(self.quantizer.decode(codes), self.config.step_stride, steps_mask.shape[1])
         return self.decoder(quantised.to(self.decoder.output_projection.weight.dtype), steps_mask)
 
     @torch.no_grad()
@@ -394,15 +426,18 @@ class AnyMoPQTokenizer(AnyMoPQTokenizerPreTrainedModel):
         quantised = self.quantizer.decode(codes).to(projected.dtype)
         # Straight-through: the gradient passes the rounding as if it were not there.
         straight = projected + (quantised - projected).detach()
-        reconstruction = self.decoder(self._spread(straight, steps_mask.shape[1]), steps_mask)
+        spread = spread_codes(straight, self.config.step_stride, steps_mask.shape[1])
+        reconstruction = self.decoder(spread, steps_mask)
         codes_mask = steps_mask[:, :: self.config.step_stride]
         perplexity, usage = self._code_statistics(codes, codes_mask)
-        output = AnyMoPQTokenizerOutput(codes=codes, reconstruction=reconstruction, perplexity=perplexity, usage=usage)
+        output = AnyMoPQTokenizerOutput(
+            codes=codes, reconstruction=reconstruction, perplexity=perplexity, usage=usage, codes_mask=codes_mask
+        )
         if return_loss:
             output.reconstruction_loss = F.smooth_l1_loss(
-                reconstruction[steps_mask], pooled_latents[steps_mask].to(reconstruction.dtype)
+                reconstruction[steps_mask].float(), pooled_latents[steps_mask].float()
             )
-            output.commitment_loss = F.mse_loss(projected[codes_mask], quantised[codes_mask])
+            output.commitment_loss = F.mse_loss(projected[codes_mask].float(), quantised[codes_mask].float())
             output.loss = output.reconstruction_loss + self.config.commitment_loss_weight * output.commitment_loss
         return output
 
@@ -414,7 +449,12 @@ class AnyMoPQTokenizer(AnyMoPQTokenizerPreTrainedModel):
             )
         if steps_mask is None:
             return torch.ones(pooled_latents.shape[:2], dtype=torch.bool, device=pooled_latents.device)
-        return steps_mask
+        if steps_mask.shape != pooled_latents.shape[:2]:
+            raise ValueError(
+                f"`steps_mask` must have shape {tuple(pooled_latents.shape[:2])}, as `pooled_latents` has, but has "
+                f"{tuple(steps_mask.shape)}."
+            )
+        return steps_mask.bool()
 
     def _project(self, pooled_latents: torch.Tensor, steps_mask: torch.Tensor) -> torch.Tensor:
         """What is quantised: the mean over the steps that share a code, `(batch_size, num_codes, Q * d)`."""
@@ -426,10 +466,6 @@ class AnyMoPQTokenizer(AnyMoPQTokenizerPreTrainedModel):
         share = F.pad(steps_mask, (0, missing)).to(hidden_states.dtype).unflatten(1, (-1, stride))[..., None]
         hidden_states = F.pad(hidden_states, (0, 0, 0, missing)).unflatten(1, (-1, stride))
         return (hidden_states * share).sum(dim=2) / share.sum(dim=2).clamp(min=1)
-
-    def _spread(self, quantised: torch.Tensor, num_steps: int) -> torch.Tensor:
-        """Entries for every step."""
-        return quantised.repeat_interleave(self.config.step_stride, dim=1)[:, :num_steps]
 
     @torch.no_grad()
     def _code_statistics(self, codes: torch.Tensor, codes_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

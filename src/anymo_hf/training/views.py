@@ -22,7 +22,7 @@ from anymo_hf.simulation.body import BodySurface
 from anymo_hf.simulation.conversion import read_header
 from anymo_hf.simulation.errors import SensorErrors
 from anymo_hf.simulation.imu import simulate_imu
-from anymo_hf.simulation.kinematics import SegmentKinematics
+from anymo_hf.simulation.kinematics import ANGULAR_RATE, SPECIFIC_FORCE, SegmentKinematics
 from anymo_hf.simulation.placements import Placements
 from anymo_hf.simulation.soft_tissue import SoftTissue
 
@@ -81,6 +81,8 @@ class PairedViewDataset(Dataset):
             Whether the views have sensors of their own. `False` gives both the same: an ablation.
         masking (`bool`, *optional*, defaults to `True`):
             Whether few sensors are visible. `False` shows all: an ablation.
+        return_kinematics (`bool`, *optional*, defaults to `False`):
+            Whether items hold what the segments themselves feel.
 
     Raises:
         ValueError: If a folder holds no converted motion, or motion at another rate.
@@ -96,12 +98,14 @@ class PairedViewDataset(Dataset):
         rotation: bool = True,
         cross_view: bool = True,
         masking: bool = True,
+        return_kinematics: bool = False,
     ):
         folders = [folder] if isinstance(folder, (str, Path)) else list(folder)
         self.seed = seed
         self.num_frames = num_frames
         self.min_frames = min_frames
         self.surface, self.rotation, self.cross_view, self.masking = surface, rotation, cross_view, masking
+        self.return_kinematics = return_kinematics
         self._set_clips([clip for one in folders for clip in _find_clips(Path(one))])
 
     def _set_clips(self, clips: list[_Clip]) -> None:
@@ -161,6 +165,9 @@ class PairedViewDataset(Dataset):
         Returns:
             `dict`: `input_values` of shape `(2, num_frames, 23, 6)` in m/s^2 and rad/s, `input_values_mask` of that
             shape, `visible_segments` of shape `(2, 23)`, `recording_id` (int64) and `start_time` (float64, seconds).
+            With `return_kinematics` also `segment_values` of shape `(num_frames, 23, 6)`, specific force of every
+            segment's origin (m/s^2) and angular rate (rad/s) in the segment's frame, and `segment_mask` of shape
+            `(num_frames, 23)`.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"Item {index} was asked for, but there are {len(self)}.")
@@ -182,13 +189,25 @@ class PairedViewDataset(Dataset):
         values[0, :length], values[1, :length] = online, target
         mask = torch.zeros(values.shape, dtype=torch.bool)
         mask[:, :length] = ~values[:, :length].isnan()
+        readings = self._segment_readings(kinematics) if self.return_kinematics else {}
         return {
             "input_values": values.nan_to_num_(nan=0.0),
             "input_values_mask": mask,
             "visible_segments": torch.from_numpy(np.stack([self._draw_visible(rng) for _ in range(2)])),
             "recording_id": torch.tensor(clip.recording_id),
             "start_time": torch.tensor(start / 60.0, dtype=torch.float64),
+            **readings,
         }
+
+    def _segment_readings(self, kinematics: SegmentKinematics) -> dict[str, torch.Tensor]:
+        """What the segments themselves feel, padded."""
+        length = kinematics.num_frames
+        values = torch.zeros(self.num_frames, NUM_SEGMENTS, 6)
+        values[:length, :, :3] = kinematics.values[..., SPECIFIC_FORCE]
+        values[:length, :, 3:] = kinematics.values[..., ANGULAR_RATE]
+        mask = torch.zeros(self.num_frames, NUM_SEGMENTS, dtype=torch.bool)
+        mask[:length] = kinematics.mask
+        return {"segment_values": values, "segment_mask": mask}
 
     def _draw_window(self, clip: _Clip, slot: int, rng: np.random.Generator) -> tuple[int, int]:
         """First frame and length of a window whose middle lies within its slot of the clip, or nearly so."""

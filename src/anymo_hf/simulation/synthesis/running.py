@@ -294,6 +294,7 @@ def _stair_feet(times, num_steps, lasts, rise, tread, lead, up) -> tuple[np.ndar
         pitches[:, foot] += (-10 if up else -16) * arch
         air = smooth_step((time + 0.05) / 0.08) * smooth_step((1.05 - time) / 0.08)
         contacts[:, foot] *= (1 - air)[:, None]
-        if not up:  # the ball lands first, and the heel leaves first
+        if not up:  # the ball lands first, and the heel leaves first: no ankle bends as far as the shank leans
+            pitches[:, foot] -= 33 * smooth_step((time + 0.42) / 0.4) * smooth_step((0.55 - time) / 0.5)
             contacts[:, foot, 0] *= 1 - smooth_step((time + 0.35) / 0.1) * smooth_step((1.2 - time) / 0.1)
     return ways, floors, contacts, pitches
