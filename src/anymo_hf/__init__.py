@@ -6,12 +6,14 @@ from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForPreTraining,
     AutoModelForSequenceClassification,
     AutoProcessor,
 )
 
 from anymo_hf.modeling.configuration_anymo import AnyMoConfig, AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig
+from anymo_hf.modeling.modeling_anymo import AnyMoForCausalLM, AnyMoModel
 from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
 from anymo_hf.modeling.modeling_anymo_heads import (
     AnyMoGraphEncoderForPreTraining,
@@ -62,16 +64,20 @@ AutoModelForPreTraining.register(AnyMoGraphEncoderConfig, AnyMoGraphEncoderForPr
 AutoModelForSequenceClassification.register(
     AnyMoGraphEncoderConfig, AnyMoGraphEncoderForSequenceClassification, exist_ok=True
 )
+AutoModel.register(AnyMoConfig, AnyMoModel, exist_ok=True)
+AutoModelForCausalLM.register(AnyMoConfig, AnyMoForCausalLM, exist_ok=True)
 AutoProcessor.register(AnyMoConfig, AnyMoProcessor, exist_ok=True)
 
 __all__ = [
     "ActivitySpan",
     "AnyMoConfig",
     "AnyMoFeatureExtractor",
+    "AnyMoForCausalLM",
     "AnyMoGraphEncoder",
     "AnyMoGraphEncoderConfig",
     "AnyMoGraphEncoderForPreTraining",
     "AnyMoGraphEncoderForSequenceClassification",
+    "AnyMoModel",
     "AnyMoPQTokenizer",
     "AnyMoPQTokenizerConfig",
     "AnyMoProcessor",

@@ -1,0 +1,154 @@
+# Copyright 2026 The anymo-hf contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Poolers that make one embedding of many hidden states, and the losses that compare embeddings."""
+
+import torch
+import torch.distributed
+import torch.nn.functional as F
+from torch import nn
+
+from .configuration_anymo import AnyMoConfig
+
+
+class AnyMoRMSNorm(nn.Module):
+    """Divides by the root mean square over channels."""
+
+    def __init__(self, config: AnyMoConfig):
+        super().__init__()
+        self.eps = getattr(config.text_config, "rms_norm_eps", 1e-6)
+        self.weight = nn.Parameter(torch.ones(config.text_config.hidden_size))
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        # In single precision, as squares overflow half precision.
+        normalised = F.rms_norm(hidden_states.float(), hidden_states.shape[-1:], eps=self.eps)
+        return self.weight * normalised.to(hidden_states.dtype)
+
+
+class AnyMoAttentionPooler(nn.Module):
+    """
+    Learned queries look at the hidden states of some tokens; their mean is what the tokens say together.
+
+        tokens (B, L, D), queries (num_latents, D) -> attention -> + feed-forward -> norm -> mean over the queries
+    """
+
+    def __init__(self, config: AnyMoConfig):
+        super().__init__()
+        hidden_size, intermediate_size = config.text_config.hidden_size, config.pooler_intermediate_size
+        self.num_heads = config.pooler_num_attention_heads
+        self.latents = nn.Parameter(torch.zeros(config.pooler_num_latents, hidden_size))
+        self.token_norm, self.latent_norm = AnyMoRMSNorm(config), AnyMoRMSNorm(config)
+        self.q_proj = nn.Linear(hidden_size, hidden_size)
+        self.k_proj = nn.Linear(hidden_size, hidden_size)
+        self.v_proj = nn.Linear(hidden_size, hidden_size)
+        self.o_proj = nn.Linear(hidden_size, hidden_size)
+        self.feed_forward_norm = AnyMoRMSNorm(config)
+        self.gate_proj = nn.Linear(hidden_size, intermediate_size)
+        self.up_proj = nn.Linear(hidden_size, intermediate_size)
+        self.down_proj = nn.Linear(intermediate_size, hidden_size)
+        self.norm = AnyMoRMSNorm(config)
+
+    def forward(self, hidden_states: torch.Tensor, tokens_mask: torch.Tensor) -> torch.Tensor:
+        latents = self.latents.expand(len(hidden_states), -1, -1)
+        tokens = self.token_norm(hidden_states)
+        query, key, value = (
+            states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for states in (self.q_proj(self.latent_norm(latents)), self.k_proj(tokens), self.v_proj(tokens))
+        )
+        # A row without any token would be a softmax over nothing; it looks at all and is worth nothing.
+        tokens_mask = tokens_mask | ~tokens_mask.any(dim=1, keepdim=True)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=tokens_mask[:, None, None, :])
+        latents = latents + self.o_proj(attended.transpose(1, 2).flatten(2))
+        states = self.feed_forward_norm(latents)
+        latents = latents + self.down_proj(F.silu(self.gate_proj(states)) * self.up_proj(states))
+        return self.norm(latents).mean(dim=1)
+
+
+def gather_with_gradient(tensor: torch.Tensor) -> torch.Tensor:
+    """
+    Rows of all processes, in their order; the gradient comes back to where a row came from, summed over processes.
+
+    Divided by the number of processes, as data-parallel training averages gradients, that is the gradient of the mean
+    of the processes' losses.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return tensor
+    return _Gather.apply(tensor)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, tensor):
+        parts = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
+        torch.distributed.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        gradient = gradient.contiguous()
+        torch.distributed.all_reduce(gradient)
+        rank, world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return gradient.chunk(world_size)[rank]
+
+
+def info_nce(first: torch.Tensor, second: torch.Tensor, temperature: float) -> torch.Tensor:
+    """
+    Symmetric contrastive loss: row i of one side belongs to row i of the other, among the rows of all processes.
+
+    Args:
+        first (`torch.FloatTensor` of shape `(batch_size, hidden_size)`):
+            Of unit length.
+        second (`torch.FloatTensor` of shape `(batch_size, hidden_size)`):
+            Of unit length.
+        temperature (`float`):
+            Similarities are divided by it.
+
+    Returns:
+        `torch.FloatTensor` of shape `()`: The mean over this process' rows; in all processes of equally many.
+    """
+    first, second = first.float(), second.float()
+    targets = torch.arange(len(first), device=first.device)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        targets = targets + torch.distributed.get_rank() * len(first)
+    forward = F.cross_entropy(first @ gather_with_gradient(second).T / temperature, targets)
+    backward = F.cross_entropy(second @ gather_with_gradient(first).T / temperature, targets)
+    return (forward + backward) / 2
+
+
+def multi_positive_loss(
+    features: torch.Tensor, candidates: torch.Tensor, targets: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """
+    Contrastive loss of recordings against names of activities, of which several may be right.
+
+    Args:
+        features (`torch.FloatTensor` of shape `(batch_size, hidden_size)`):
+            Of recordings, of unit length.
+        candidates (`torch.FloatTensor` of shape `(num_candidates, hidden_size)`):
+            Of names, of unit length.
+        targets (`torch.BoolTensor` of shape `(batch_size, num_candidates)`):
+            Which names are right; a row without any does not count.
+        temperature (`float`):
+            Similarities are divided by it.
+
+    Returns:
+        `torch.FloatTensor` of shape `()`: Minus the mean log-probability of the right names, over rows that have any.
+    """
+    log_probabilities = F.log_softmax(features.float() @ candidates.float().T / temperature, dim=1)
+    targets = targets.to(log_probabilities.dtype)
+    per_row = -(log_probabilities * targets).sum(dim=1) / targets.sum(dim=1).clamp(min=1)
+    counts = targets.sum(dim=1) > 0
+    return (per_row * counts).sum() / counts.sum().clamp(min=1)
+
+
+__all__ = ["AnyMoAttentionPooler", "AnyMoRMSNorm", "info_nce", "multi_positive_loss"]
