@@ -168,7 +168,7 @@ class AnyMoModel(AnyMoPreTrainedModel):
         tokenizer_config = self.config.motion_tokenizer_config
         first = torch.arange(tokenizer_config.num_codebooks, device=codes.device) * tokenizer_config.codebook_size
         codes_mask = encoded.steps_mask[:, :: tokenizer_config.step_stride]
-        return self.config.motion_token_offset + first + codes, codes_mask
+        return self._first_motion_token() + first + codes, codes_mask
 
     def insert_motion_tokens(
         self, input_ids: torch.LongTensor, input_values: torch.FloatTensor, input_values_mask=None

@@ -304,7 +304,7 @@ class AnyMoPQTokenizerPreTrainedModel(PreTrainedModel):
     input_modalities = ("time",)
     accepts_loss_kwargs = False  # losses are means, which gradient accumulation must divide
     _no_split_modules = ["AnyMoTemporalDecoder"]
-    _keep_in_fp32_modules_strict = ["quantizer"]
+    _keep_in_fp32_modules_strict = ["codebooks", "code_counts", "code_sums"]  # but not the number of updates
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
@@ -430,16 +430,23 @@ class AnyMoPQTokenizer(AnyMoPQTokenizerPreTrainedModel):
         reconstruction = self.decoder(spread, steps_mask)
         codes_mask = steps_mask[:, :: self.config.step_stride]
         perplexity, usage = self._code_statistics(codes, codes_mask)
-        output = AnyMoPQTokenizerOutput(
-            codes=codes, reconstruction=reconstruction, perplexity=perplexity, usage=usage, codes_mask=codes_mask
-        )
+        loss = reconstruction_loss = commitment_loss = None
         if return_loss:
-            output.reconstruction_loss = F.smooth_l1_loss(
+            reconstruction_loss = F.smooth_l1_loss(
                 reconstruction[steps_mask].float(), pooled_latents[steps_mask].float()
             )
-            output.commitment_loss = F.mse_loss(projected[codes_mask].float(), quantised[codes_mask].float())
-            output.loss = output.reconstruction_loss + self.config.commitment_loss_weight * output.commitment_loss
-        return output
+            commitment_loss = F.mse_loss(projected[codes_mask].float(), quantised[codes_mask].float())
+            loss = reconstruction_loss + self.config.commitment_loss_weight * commitment_loss
+        return AnyMoPQTokenizerOutput(
+            loss=loss,
+            codes=codes,
+            reconstruction=reconstruction,
+            reconstruction_loss=reconstruction_loss,
+            commitment_loss=commitment_loss,
+            perplexity=perplexity,
+            usage=usage,
+            codes_mask=codes_mask,
+        )
 
     def _full_mask(self, pooled_latents: torch.Tensor, steps_mask: torch.Tensor | None) -> torch.Tensor:
         if pooled_latents.ndim != 3 or pooled_latents.shape[-1] != self.config.latent_size:
