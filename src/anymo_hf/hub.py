@@ -20,8 +20,18 @@ AUTO_MAPS = {
         "AutoModelForPreTraining": "modeling_anymo_heads.AnyMoGraphEncoderForPreTraining",
         "AutoModelForSequenceClassification": "modeling_anymo_heads.AnyMoGraphEncoderForSequenceClassification",
     },
+    "anymo_pq_tokenizer": {
+        "AutoConfig": "configuration_anymo.AnyMoPQTokenizerConfig",
+        "AutoModel": "modeling_anymo_pq_tokenizer.AnyMoPQTokenizer",
+    },
+    "anymo": {
+        "AutoConfig": "configuration_anymo.AnyMoConfig",
+        "AutoModel": "modeling_anymo.AnyMoModel",
+        "AutoModelForCausalLM": "modeling_anymo.AnyMoForCausalLM",
+    },
 }
 FEATURE_EXTRACTOR_AUTO_MAP = {"AutoFeatureExtractor": "feature_extraction_anymo.AnyMoFeatureExtractor"}
+PROCESSOR_AUTO_MAP = {"AutoProcessor": "processing_anymo.AnyMoProcessor"}
 
 
 def assemble(checkpoint: str | Path, folder: str | Path) -> list[Path]:
@@ -69,18 +79,21 @@ def _copy_checkpoint(source: Path, target: Path) -> None:
     for path in sorted(source.iterdir()):
         if not path.is_file() or path.suffix not in SHARED_SUFFIXES:
             continue
-        auto_map = _auto_map(path)
-        if auto_map is None:
+        if path.name not in ("config.json", "preprocessor_config.json", "processor_config.json"):
             shutil.copyfile(path, target / path.name)
-        else:
-            content = {**json.loads(path.read_text(encoding="utf-8")), "auto_map": auto_map}
-            (target / path.name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            continue
+        content = _with_auto_map(path.name, json.loads(path.read_text(encoding="utf-8")))
+        (target / path.name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _auto_map(path: Path) -> dict[str, str] | None:
-    if path.name == "config.json":
-        return AUTO_MAPS[json.loads(path.read_text(encoding="utf-8"))["model_type"]]
-    return FEATURE_EXTRACTOR_AUTO_MAP if path.name == "preprocessor_config.json" else None
+def _with_auto_map(name: str, content: dict) -> dict:
+    """A configuration that says which class of which file it is for."""
+    if name == "config.json":
+        return content | {"auto_map": AUTO_MAPS[content["model_type"]]}
+    if name == "preprocessor_config.json":
+        return content | {"auto_map": FEATURE_EXTRACTOR_AUTO_MAP}
+    extractor = content["feature_extractor"] | {"auto_map": FEATURE_EXTRACTOR_AUTO_MAP}
+    return content | {"auto_map": PROCESSOR_AUTO_MAP, "feature_extractor": extractor}
 
 
 __all__ = ["assemble"]
