@@ -274,7 +274,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         self.input_std.copy_(torch.where(enough, variance.sqrt(), self.input_std))
 
     @merge_with_config_defaults
-    @capture_outputs
+    @capture_outputs(tie_last_hidden_states=False)
     def forward(
         self,
         input_values: torch.FloatTensor,
