@@ -20,6 +20,7 @@ from anymo_hf.modeling.modeling_anymo_heads import (
     AnyMoGraphEncoderForSequenceClassification,
 )
 from anymo_hf.modeling.modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
+from anymo_hf.modeling.modeling_anymo_signal_decoder import AnyMoSignalDecoder
 from anymo_hf.processing import (
     ActivitySpan,
     AnyMoFeatureExtractor,
@@ -81,6 +82,7 @@ __all__ = [
     "AnyMoPQTokenizer",
     "AnyMoPQTokenizerConfig",
     "AnyMoProcessor",
+    "AnyMoSignalDecoder",
     "BodySurface",
     "Placements",
     "Recording",
