@@ -43,6 +43,7 @@ from anymo_hf.simulation.kinematics import SegmentKinematics  # noqa: E402
 from anymo_hf.simulation.motion import SegmentMotion  # noqa: E402
 from anymo_hf.simulation.placements import Placements  # noqa: E402
 from anymo_hf.simulation.rotations import quaternion_exp, random_quaternions  # noqa: E402
+from anymo_hf.simulation.synthesis import random_recording  # noqa: E402
 
 
 NUM_PLACEMENTS = 2374  # as many as the official data have
@@ -136,6 +137,16 @@ def measure_speed(num_turns: int) -> list[Result]:
     return figures
 
 
+def measure_synthesis(num_turns: int) -> Result:
+    """Recordings of a minute, each of another seed and with other activities."""
+    rates = []
+    for seed in range(num_turns + 1):
+        start = time.perf_counter()
+        motion = random_recording(seed, 60.0)
+        rates.append(motion.duration / (time.perf_counter() - start))
+    return _result("recordings of 60 s", "anymo-hf", "synthesis, times real time", np.array(rates[1:]))
+
+
 def _result(subset: str, model: str, metric: str, values: np.ndarray, note: str | None = None) -> Result:
     return Result(
         "simulation speed", "synthetic motion", subset, model, metric, float(np.median(values)),
@@ -186,7 +197,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(measure_memory(options.memory))
         return
     print(f"{machine_description()}; load {os.getloadavg()[0]:.2f} before the start")
-    results = measure_speed(options.turns)
+    results = [*measure_speed(options.turns), measure_synthesis(options.turns)]
     if Path("/proc/self/clear_refs").exists():
         results += [memory_in_subprocess(minutes) for minutes in options.minutes]
     for r in results:

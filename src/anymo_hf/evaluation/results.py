@@ -65,6 +65,20 @@ README_FIGURES = (
         "60 min of 6 sensors at 100 Hz",
         "array to features, s",
     ),
+    (
+        "synthesis of everyday activities, times real time",
+        "simulation speed",
+        "synthetic motion",
+        "recordings of 60 s",
+        "synthesis, times real time",
+    ),
+    (
+        "small encoder, one window of 5 s, ms",
+        "encoder speed",
+        "random readings",
+        "small, 1 window of 5 s, 2 threads",
+        "forward, ms per window",
+    ),
 )
 
 
