@@ -46,7 +46,7 @@ def degrees(first, second) -> float:
     return float(np.degrees(np.arccos(np.clip(first @ second, -1, 1))))
 
 
-@pytest.mark.parametrize(("standing", "limits"), [(None, (4, 13, 25)), ((0.5, 3.0), (3, 8, 25))])
+@pytest.mark.parametrize(("standing", "limits"), [(None, (4, 10, 25)), ((0.5, 3.0), (3, 8, 25))])
 def test_up_and_heading_of_simulated_people(standing, limits):
     recording, placements = worn()
     calibrated = calibrate(recording, standing)

@@ -7,7 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from anymo_hf.processing.placements_anymo import SEGMENTS
-from anymo_hf.simulation.readers import load_motion, read_nymeria_smpl
+from anymo_hf.simulation.readers import load_motion
+from anymo_hf.simulation.readers.nymeria_smpl import read_nymeria_smpl
 from anymo_hf.simulation.segments import tpose_positions
 
 

@@ -33,9 +33,9 @@ _ARM_PARTS = ("UpperArm", "Forearm", "Hand")
 _TRUNK = ("Pelvis", "L5", "L3", "T12", "T8", "Neck", "Head")
 # A foot turns as fast when it pushes off as when it swings, so that its axis has no sign.
 _LEG_PARTS = ("UpperLeg", "LowerLeg")
-# Degrees by which a leg's parts lean over a whole stride, knee forward counted positive: the hip's mean flexion is
-# about 10, the knee's about 23 in published gait curves.
-_LEAN = {"UpperLeg": 10.0, "LowerLeg": -13.0}
+# Degrees by which the mean force in a leg's part leans over a whole stride, knee forward counted positive: the hip's
+# mean flexion is about 10 in published gait curves; the shank leans by 22 (18 to 26) in 44 walks of the CMU database.
+_LEAN = {"UpperLeg": 10.0, "LowerLeg": -22.0}
 
 
 @dataclass(frozen=True)

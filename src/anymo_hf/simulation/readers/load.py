@@ -15,8 +15,6 @@ from anymo_hf.simulation.motion import SegmentMotion, TextSpan
 from anymo_hf.simulation.readers.asf_amc import find_asf, read_asf_amc
 from anymo_hf.simulation.readers.bvh import read_bvh
 from anymo_hf.simulation.readers.joint_motion import JointMotion
-from anymo_hf.simulation.readers.momentum_glb import has_animation, read_momentum_glb
-from anymo_hf.simulation.readers.mvnx import read_mvnx
 from anymo_hf.simulation.readers.npz import DAMAGE, read_npz
 from anymo_hf.simulation.readers.nymeria import NYMERIA_KEYS, read_nymeria
 from anymo_hf.simulation.readers.nymeria_smpl import NYMERIA_SMPL_KEYS, read_nymeria_smpl
@@ -111,6 +109,8 @@ def why_no_motion(path: Path) -> str | None:
     Returns:
         `str`: The reason; `None` if it should be read.
     """
+    from anymo_hf.simulation.readers.momentum_glb import has_animation
+
     suffix = path.suffix.lower()
     if suffix == ".npz":
         names = _npz_names(path)
@@ -128,6 +128,10 @@ def why_no_motion(path: Path) -> str | None:
 
 def _read_whole_motion(path: Path, joint_map: dict[str, str]) -> SegmentMotion:
     """A file whose reader says all about its motion, also where it comes from."""
+    # Imported here: with their parsers they would be a tenth of what importing the package takes.
+    from anymo_hf.simulation.readers.momentum_glb import read_momentum_glb
+    from anymo_hf.simulation.readers.mvnx import read_mvnx
+
     if path.suffix.lower() == ".mvnx":
         return read_mvnx(path)
     if path.suffix.lower() == ".glb":
