@@ -8,8 +8,8 @@ Pre-trains the graph encoder by masked cross-view prediction.
     python training_scripts/pretrain_graph_encoder.py --data converted synthetic --preset small --output_dir encoder \
         --max_steps 2000 --per_device_train_batch_size 64 --learning_rate 1e-3 --report_to tensorboard
 
-Several processes: `torchrun --nproc_per_node 2 training_scripts/pretrain_graph_encoder.py ...`. Started again with the same
-`--output_dir` it goes on from the last checkpoint. The encoder is written to `<output_dir>/graph_encoder`; every
+Several processes: `torchrun --nproc_per_node 2 training_scripts/pretrain_graph_encoder.py ...`. Started again with the
+same `--output_dir` it goes on from the last checkpoint. The encoder is written to `<output_dir>/graph_encoder`; every
 evaluation reports the loss on held-out subjects, how often a window finds its other view among the batch, and, with
 `--recordings`, how well nearest neighbours recognise activities in real recordings of people left out.
 """
