@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pre-trained encoder is compared with: the same network untrained, and features made by hand."""
 
+import copy
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,8 @@ from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
 
 
 PRE_TRAINED, UNTRAINED, HAND_MADE = "pre-trained", "untrained", "hand-made features"
-MODELS = (PRE_TRAINED, UNTRAINED, HAND_MADE)
+UNTRAINED_ALL = "untrained, all segments pooled"  # a little better than those with a sensor, untrained
+MODELS = (PRE_TRAINED, UNTRAINED, UNTRAINED_ALL, HAND_MADE)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def all_features(
     checkpoints: list[Path], seeds: list[int], name: str = PRE_TRAINED, models: Iterable[str] = MODELS
 ) -> Iterator[Features]:
     """
-    What is compared: every checkpoint, one untrained network per seed, and features made by hand.
+    What is compared: every checkpoint, two untrained networks per seed, and features made by hand.
 
     Args:
         checkpoints (`list[Path]`):
@@ -60,7 +62,7 @@ def all_features(
         name (`str`, *optional*, defaults to `"pre-trained"`):
             Of the checkpoints in the tables.
         models (`Iterable[str]`, *optional*):
-            Which of the three kinds.
+            Which of the four kinds.
     """
     if len(checkpoints) > len(seeds):
         raise ValueError(f"Every checkpoint needs a seed, but {len(checkpoints)} came with {len(seeds)} seeds.")
@@ -69,10 +71,11 @@ def all_features(
         for folder, seed, encoder in zip(checkpoints, seeds, encoders, strict=False):
             sha = hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()
             yield Features(name, seed, sha, _embedder(encoder))
-    if UNTRAINED in models:
-        for seed in seeds:
+    for model, pooled_segments in ((UNTRAINED, "observed"), (UNTRAINED_ALL, "all")):
+        for seed in seeds if model in models else ():
             encoder = untrained_encoder(encoders[0] if encoders else None, seed)
-            yield Features(UNTRAINED, seed, _weights_sha256(encoder), _embedder(encoder))
+            encoder.config.pooled_segments = pooled_segments
+            yield Features(model, seed, _weights_sha256(encoder), _embedder(encoder))
     if HAND_MADE in models:
         yield Features(HAND_MADE, None, None, _handmade_describer())
 
@@ -80,7 +83,8 @@ def all_features(
 def untrained_encoder(trained: AnyMoGraphEncoder | None, seed: int) -> AnyMoGraphEncoder:
     """The same network with fresh weights; it knows mean and deviation of readings as the trained one does."""
     torch.manual_seed(seed)
-    encoder = AnyMoGraphEncoder(AnyMoGraphEncoderConfig.small() if trained is None else trained.config)
+    config = AnyMoGraphEncoderConfig.small() if trained is None else copy.deepcopy(trained.config)
+    encoder = AnyMoGraphEncoder(config)
     if trained is not None:
         encoder.input_mean.copy_(trained.input_mean)
         encoder.input_std.copy_(trained.input_std)

@@ -69,6 +69,9 @@ def make_model(script_args: ScriptArguments, dataset: PairedViewDataset) -> AnyM
     values = torch.stack([item["input_values"] for item in items])
     mask = torch.stack([item["input_values_mask"] for item in items])
     model.graph_encoder.estimate_input_statistics(values, mask)
+    if model.dense_head is not None:
+        targets = (torch.stack([item[name] for item in items]) for name in ("segment_values", "segment_mask"))
+        model.dense_head.estimate_statistics(*targets)
     return model
 
 
@@ -77,7 +80,7 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
     training_args.remove_unused_columns = False
     set_seed(training_args.seed)
     views = {name: getattr(script_args, name) for name in ("surface", "rotation", "cross_view", "masking")}
-    dataset = PairedViewDataset(script_args.data, seed=training_args.seed, **views)
+    dataset = PairedViewDataset(script_args.data, seed=training_args.seed, return_kinematics=True, **views)
     train_dataset, eval_dataset = dataset.split(script_args.held_out_share)
     print(f"{dataset.minutes:.0f} minutes of motion in {len(dataset.clips)} clips, all of them used")
     callbacks: list[TrainerCallback] = [EpochCallback(train_dataset)]

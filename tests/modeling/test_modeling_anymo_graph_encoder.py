@@ -312,3 +312,26 @@ def test_new_weights_are_drawn_for_rectified_units():
         for weight in (block.graph_convolution.projection.weight, block.temporal_convolution.weight):
             assert weight.std().item() == pytest.approx(math.sqrt(2 / weight[0].numel()), rel=0.05)
         assert not block.temporal_convolution.bias.any()
+
+
+def test_pooling_of_observed_segments_is_their_mean():
+    torch.manual_seed(0)
+    model = AnyMoGraphEncoder(
+        AnyMoGraphEncoderConfig(hidden_sizes=[8, 16], strides=[2, 1], pooled_segments="observed")
+    )
+    values = torch.randn(2, 12, 23, 6)
+    mask = torch.zeros(values.shape, dtype=torch.bool)
+    mask[0, :, 3, :3] = mask[0, :6, 20] = True
+    mask[1, :4, 9] = True
+    outputs = model.eval()(values, mask)
+    torch.testing.assert_close(outputs.pooled_latents[0], outputs.last_hidden_state[0][:, [3, 20]].mean(dim=1))
+    torch.testing.assert_close(outputs.pooled_latents[1], outputs.last_hidden_state[1][:, 9])
+    nothing = model(values, torch.zeros_like(mask))
+    assert not nothing.pooled_latents.any()
+    everything = model(values)
+    torch.testing.assert_close(everything.pooled_latents, everything.last_hidden_state.mean(dim=2))
+    # Of several views each has its own sensors.
+    views = model(values[None], mask[None])
+    steps = outputs.steps_mask[..., None].float()
+    expected = (outputs.pooled_latents * steps).sum(dim=0) / steps.sum(dim=0).clamp(min=1)
+    torch.testing.assert_close(views.pooled_latents[0], expected)

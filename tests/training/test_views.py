@@ -69,6 +69,18 @@ def test_what_segments_feel_comes_with_an_item(folder):
         assert not values[length:].any() and not mask[length:].any()
 
 
+def test_ideal_values_are_view_one_without_errors(folder, monkeypatch):
+    for share in ("NO_GYROSCOPE_SHARE", "NO_GRAVITY_SHARE", "LOW_RATE_SHARE", "SOFT_TISSUE_SHARE"):
+        monkeypatch.setattr(views, share, 0.0)
+    monkeypatch.setattr(views, "DEVICES", ("ideal",))
+    dataset = PairedViewDataset(folder, return_kinematics=True)
+    for index in range(len(dataset)):
+        item = dataset[index]
+        values = torch.where(item["segment_mask"][..., None], item["input_values"][0], 0.0)
+        torch.testing.assert_close(item["ideal_values"], values)
+        assert not torch.equal(item["ideal_values"], item["segment_values"])  # the sensors are mounted anyhow
+
+
 def test_no_clip_is_dropped(folder):
     dataset = PairedViewDataset(folder)
     assert len(dataset.clips) == 4

@@ -13,6 +13,8 @@
 # limitations under the License.
 """Configurations of the graph encoder, the motion tokenizer and the whole model. Defaults are the paper's sizes."""
 
+import math
+
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
@@ -55,12 +57,20 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Its learned positions: 75 steps are 5 s.
         temperature (`float`, *optional*, defaults to 0.1):
             Of the predictive InfoNCE loss.
+        pooled_segments (`str`, *optional*, defaults to `"all"`):
+            Whose latents `pooled_latents` is the mean of: `"all"`, as in the paper, or `"observed"`, those of segments
+            with a sensor, of which a frozen encoder tells more.
+        contrastive_loss_weight (`float`, *optional*, defaults to 1.0):
+            Of the predictive InfoNCE loss.
+        dense_loss_weight (`float`, *optional*, defaults to 0.0):
+            Of reading motion off the latents, see `AnyMoDenseHead`; 0 leaves that head out, as the paper does.
         symmetric (`bool`, *optional*, defaults to `False`):
             Whether pre-training uses a pair of views in both directions, as the paper does, at twice the cost, or in
             one; views are drawn alike, so that which one does not matter.
     """
 
     model_type = "anymo_graph_encoder"
+    keys_to_ignore_at_inference = ["contrastive_loss", "dense_loss"]
 
     num_channels: int = 6
     sampling_rate: int = 60
@@ -79,6 +89,9 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
     predictor_num_attention_heads: int = 8
     max_num_steps: int = 75
     temperature: float = 0.1
+    pooled_segments: str = "all"
+    contrastive_loss_weight: float | int = 1.0
+    dense_loss_weight: float | int = 0.0
     symmetric: bool = False
 
     def __post_init__(self, **kwargs):
@@ -88,13 +101,16 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
 
     @classmethod
     def small(cls, **kwargs) -> "AnyMoGraphEncoderConfig":
-        """The preset that trains on two CPU cores."""
+        """The preset that trains on two CPU cores, with what the paper's recipe lacks for so small a network."""
         sizes = {
             "hidden_sizes": [16, 32, 48, 96],
             "strides": [2, 2, 1, 1],
             "predictor_intermediate_size": 384,
             "predictor_num_hidden_layers": 3,
             "predictor_num_attention_heads": 4,
+            "pooled_segments": "observed",
+            "contrastive_loss_weight": 0.1,
+            "dense_loss_weight": 1.0,
         }
         return cls(**{**sizes, **kwargs})
 
@@ -113,6 +129,11 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
         """Blocks."""
         return len(self.hidden_sizes)
 
+    @property
+    def frames_per_step(self) -> int:
+        """Product of the strides."""
+        return math.prod(self.strides)
+
     def num_steps(self, num_frames: int) -> int:
         """Latents over time of a recording with so many frames."""
         for stride in self.strides:
@@ -128,6 +149,8 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             )
         if self.normalization not in ("layer_norm", "batch_norm"):
             raise ValueError(f"`normalization` must be 'layer_norm' or 'batch_norm', but is {self.normalization!r}.")
+        if self.pooled_segments not in ("all", "observed"):
+            raise ValueError(f"`pooled_segments` must be 'all' or 'observed', but is {self.pooled_segments!r}.")
         if self.hidden_size % self.predictor_num_attention_heads:
             raise ValueError(
                 f"`predictor_num_attention_heads` must divide the last of `hidden_sizes`, {self.hidden_size}, but is "

@@ -44,7 +44,8 @@ class AnyMoGraphEncoderOutput(ModelOutput):
         last_hidden_state (`torch.FloatTensor` of shape `(batch_size, num_steps, num_segments, hidden_size)`):
             A latent per step and segment; `num_steps` is `num_frames` divided by every stride in turn, rounded up.
         pooled_latents (`torch.FloatTensor` of shape `(batch_size, num_steps, hidden_size)`):
-            Their mean over segments. Both are zero in steps that lie behind the recording's end.
+            Their mean over segments, all or those with a sensor (`config.pooled_segments`). Both are zero in steps
+            that lie behind the recording's end.
         steps_mask (`torch.BoolTensor` of shape `(batch_size, num_steps)`):
             False in steps behind the recording's last observed frame.
         hidden_states (`tuple[torch.FloatTensor]`, *optional*):
@@ -226,7 +227,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         input_values (B, T, 23, 6)
           -> standardise, mask token
           -> blocks: graph convolution, norm, ReLU, temporal convolution, norm, + residual, ReLU
-          -> last_hidden_state (B, N, 23, D) -> mean over segments -> pooled_latents (B, N, D)
+          -> last_hidden_state (B, N, 23, D) -> mean over (observed) segments -> pooled_latents (B, N, D)
 
     Args:
         config (`AnyMoGraphEncoderConfig`):
@@ -304,7 +305,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         hidden_states = hidden_states * frames_mask[..., None].to(hidden_states.dtype)
         return AnyMoGraphEncoderOutput(
             last_hidden_state=hidden_states.permute(1, 2, 0, 3),
-            pooled_latents=hidden_states.mean(dim=0),
+            pooled_latents=self._pool(hidden_states, input_values_mask),
             steps_mask=frames_mask,
         )
 
@@ -319,6 +320,15 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         values = ((values - mean) / std).to(self.input_weight.dtype) * self.input_weight + self.input_bias
         return values if mask is None else torch.where(mask, values, self.mask_token)
 
+    def _pool(self, hidden_states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Mean over segments, which come first, shape `(batch_size, num_steps, hidden_size)`."""
+        # CODEPATH: the paper's checkpoints pool all segments, those of this package the ones with a sensor.
+        if mask is None or self.config.pooled_segments == "all":
+            return hidden_states.mean(dim=0)
+        observed = mask.flatten(3).any(dim=3).any(dim=1).to(hidden_states.dtype)
+        share = observed / observed.sum(dim=1, keepdim=True).clamp(min=1)
+        return torch.einsum("sbnd,bs->bnd", hidden_states, share)
+
     def _mean_over_views(self, input_values, input_values_mask, **kwargs) -> AnyMoGraphEncoderOutput:
         """Encode every view of a recording by itself; a step is the mean of the views that reach it."""
         batch_size, num_views = input_values.shape[:2]
@@ -328,9 +338,11 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         share = steps_mask.to(outputs.pooled_latents.dtype)
         share = share / share.sum(dim=1, keepdim=True).clamp(min=1)
         hidden_states = outputs.last_hidden_state.unflatten(0, (batch_size, num_views))
-        hidden_states = (hidden_states * share[..., None, None]).sum(dim=1)
+        pooled_latents = outputs.pooled_latents.unflatten(0, (batch_size, num_views))
         return AnyMoGraphEncoderOutput(
-            last_hidden_state=hidden_states, pooled_latents=hidden_states.mean(dim=2), steps_mask=steps_mask.any(dim=1)
+            last_hidden_state=(hidden_states * share[..., None, None]).sum(dim=1),
+            pooled_latents=(pooled_latents * share[..., None]).sum(dim=1),
+            steps_mask=steps_mask.any(dim=1),
         )
 
     def _check_shape(self, input_values: torch.Tensor, input_values_mask: torch.Tensor | None):

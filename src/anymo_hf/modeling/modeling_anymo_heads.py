@@ -30,6 +30,7 @@ from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_anymo import AnyMoGraphEncoderConfig
+from .modeling_anymo_dense import AnyMoDenseHead, AnyMoSegmentRegression
 from .modeling_anymo_graph_encoder import AnyMoGraphEncoder, AnyMoGraphEncoderPreTrainedModel
 
 
@@ -44,7 +45,9 @@ class AnyMoGraphEncoderForPreTrainingOutput(ModelOutput):
 
     Args:
         loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
-            Predictive InfoNCE.
+            Predictive InfoNCE, and what reading motion off the latents misses, in their weights.
+        contrastive_loss, dense_loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
+            Each by itself.
         logits (`torch.FloatTensor` of shape `(batch_size, num_targets)`):
             Similarity of every prediction with every target of all processes, over the temperature; the lowest
             number of the type where a pair is excluded.
@@ -57,6 +60,8 @@ class AnyMoGraphEncoderForPreTrainingOutput(ModelOutput):
     """
 
     loss: torch.FloatTensor | None = None
+    contrastive_loss: torch.FloatTensor | None = None
+    dense_loss: torch.FloatTensor | None = None
     logits: torch.FloatTensor | None = None
     target_index: torch.LongTensor | None = None
     predictions: torch.FloatTensor | None = None
@@ -229,7 +234,9 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
     Two views are two draws of placements, mountings and devices over the same motion. What a few sensors of view one
     and all sensors of view two have in common is the motion, not the setup. The target is view two, encoded whole and
     without gradient; the loss is InfoNCE on the cosine per step, averaged over steps, against all other windows.
-    Views are drawn alike, so that one direction per pair is enough; `config.symmetric` adds the other.
+    Views are drawn alike, so that one direction per pair is enough; `config.symmetric` adds the other. With
+    `config.dense_loss_weight` the latents of the few sensors must also tell what these and all segments feel: a
+    comparison of windows alone lets them forget what recognition lives on.
 
     Args:
         config (`AnyMoGraphEncoderConfig`):
@@ -240,6 +247,8 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
         super().__init__(config)
         self.graph_encoder = AnyMoGraphEncoder(config)
         self.predictor = AnyMoTemporalPredictor(config)
+        # CODEPATH: the small preset learns from dense targets too; the paper's recipe does not.
+        self.dense_head = AnyMoDenseHead(config) if config.dense_loss_weight else None
         self.post_init()
 
     @torch.no_grad()
@@ -247,6 +256,10 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, AnyMoTemporalPredictor):
             init.normal_(module.position_embedding, std=self.config.initializer_range)
+        elif isinstance(module, AnyMoDenseHead):
+            module.reset_statistics()
+        elif isinstance(module, AnyMoSegmentRegression):
+            init.zeros_(module.bias)
 
     @can_return_tuple
     def forward(
@@ -256,6 +269,9 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
         visible_segments: torch.BoolTensor | None = None,
         recording_id: torch.LongTensor | None = None,
         start_time: torch.DoubleTensor | None = None,
+        ideal_values: torch.FloatTensor | None = None,
+        segment_values: torch.FloatTensor | None = None,
+        segment_mask: torch.BoolTensor | None = None,
         return_loss: bool = True,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AnyMoGraphEncoderForPreTrainingOutput:
@@ -273,6 +289,13 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
                 Windows of one recording that begin less than a second apart are no negatives of each other.
             start_time (`torch.DoubleTensor` of shape `(batch_size,)`, *optional*):
                 Where in its recording a window begins, in seconds.
+            ideal_values (`torch.FloatTensor` of shape `(batch_size, num_frames, num_segments, num_channels)`):
+                What ideal sensors at view one's placements would read, in m/s^2 and rad/s; needed, as the next two
+                are, where `config.dense_loss_weight` is not 0.
+            segment_values (`torch.FloatTensor` of that shape):
+                Specific force of each segment's origin (m/s^2) and angular rate (rad/s), in the segment's frame.
+            segment_mask (`torch.BoolTensor` of shape `(batch_size, num_frames, num_segments)`):
+                True where the motion was measured.
             return_loss (`bool`, *optional*, defaults to `True`):
                 Whether to compare the windows; otherwise predictions and targets are given.
             **kwargs:
@@ -287,25 +310,48 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
             input_values_mask = torch.ones_like(input_values, dtype=torch.bool)
         if visible_segments is None:
             visible_segments = input_values_mask.new_ones(*input_values.shape[:2], input_values.shape[3])
-        outputs = self._predict(0, 1, input_values, input_values_mask, visible_segments, **kwargs)
+        online, *outputs = self._predict(0, 1, input_values, input_values_mask, visible_segments, **kwargs)
         if not return_loss:
             predictions, targets, *_ = outputs
             return AnyMoGraphEncoderForPreTrainingOutput(predictions=predictions, targets=targets)
-        loss, logits, target_index = self._compare(*outputs, recording_id, start_time)
+        contrastive_loss, logits, target_index = self._compare(*outputs, recording_id, start_time)
         # CODEPATH: checkpoints of this package use one direction; the paper's recipe both.
         if self.config.symmetric:
-            outputs = self._predict(1, 0, input_values, input_values_mask, visible_segments, **kwargs)
-            loss = (loss + self._compare(*outputs, recording_id, start_time)[0]) / 2
-        return AnyMoGraphEncoderForPreTrainingOutput(loss=loss, logits=logits, target_index=target_index)
+            _, *outputs = self._predict(1, 0, input_values, input_values_mask, visible_segments, **kwargs)
+            contrastive_loss = (contrastive_loss + self._compare(*outputs, recording_id, start_time)[0]) / 2
+        loss, dense_loss = self.config.contrastive_loss_weight * contrastive_loss, None
+        if self.dense_head is not None:
+            targets = {"ideal_values": ideal_values, "segment_values": segment_values, "segment_mask": segment_mask}
+            self._check_dense_targets(targets)
+            # In single precision, mixed or not: deviations of readings and logarithms of energy.
+            with torch.autocast(input_values.device.type, enabled=False):
+                dense_loss = self.dense_head(online.last_hidden_state.float(), visible_segments[:, 0], **targets)
+            loss = loss + self.config.dense_loss_weight * dense_loss
+        return AnyMoGraphEncoderForPreTrainingOutput(
+            loss=loss,
+            contrastive_loss=contrastive_loss,
+            dense_loss=dense_loss,
+            logits=logits,
+            target_index=target_index,
+        )
 
-    def _predict(self, source: int, target: int, values, mask, visible_segments, **kwargs) -> tuple[torch.Tensor, ...]:
-        """Predictions from one view, targets from the other, and the masks of both."""
+    @staticmethod
+    def _check_dense_targets(targets: dict[str, torch.Tensor | None]) -> None:
+        missing = [name for name, value in targets.items() if value is None]
+        if missing:
+            raise ValueError(
+                f"`config.dense_loss_weight` asks for dense targets, but {missing} were not given; "
+                "`PairedViewDataset(..., return_kinematics=True)` makes them, or set that weight to 0."
+            )
+
+    def _predict(self, source: int, target: int, values, mask, visible_segments, **kwargs) -> tuple:
+        """The encoded view, predictions from it, targets from the other, and the masks of both."""
         visible = mask[:, source] & visible_segments[:, source, None, :, None]
         online = self.graph_encoder(values[:, source], visible, **kwargs)
         predictions = self.predictor(online.pooled_latents, online.steps_mask, **kwargs)
         with torch.no_grad():
             full = self.graph_encoder(values[:, target], mask[:, target])
-        return predictions, full.pooled_latents, online.steps_mask, full.steps_mask
+        return online, predictions, full.pooled_latents, online.steps_mask, full.steps_mask
 
     def _compare(self, predictions, targets, predictions_mask, targets_mask, recording_id, start_time):
         """InfoNCE of the predictions among the targets of all processes."""

@@ -82,7 +82,7 @@ class PairedViewDataset(Dataset):
         masking (`bool`, *optional*, defaults to `True`):
             Whether few sensors are visible. `False` shows all: an ablation.
         return_kinematics (`bool`, *optional*, defaults to `False`):
-            Whether items hold what the segments themselves feel.
+            Whether items hold what the segments themselves feel, and what ideal sensors on them would.
 
     Raises:
         ValueError: If a folder holds no converted motion, or motion at another rate.
@@ -166,8 +166,9 @@ class PairedViewDataset(Dataset):
             `dict`: `input_values` of shape `(2, num_frames, 23, 6)` in m/s^2 and rad/s, `input_values_mask` of that
             shape, `visible_segments` of shape `(2, 23)`, `recording_id` (int64) and `start_time` (float64, seconds).
             With `return_kinematics` also `segment_values` of shape `(num_frames, 23, 6)`, specific force of every
-            segment's origin (m/s^2) and angular rate (rad/s) in the segment's frame, and `segment_mask` of shape
-            `(num_frames, 23)`.
+            segment's origin (m/s^2) and angular rate (rad/s) in the segment's frame; `ideal_values` of that shape,
+            what view one's sensors would read without errors, rate limits or missing parts, in their own frames; and
+            `segment_mask` of shape `(num_frames, 23)`, which holds for both.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"Item {index} was asked for, but there are {len(self)}.")
@@ -181,6 +182,7 @@ class PairedViewDataset(Dataset):
         kinematics = read_window(clip.path, start, length)
 
         views = self._draw_placements(kinematics, rng, generator)
+        readings = self._ideal_readings(kinematics, views[0]) if self.return_kinematics else {}
         online, target = (
             _measure(kinematics, placements, rng, generator, as_worn)
             for placements, as_worn in zip(views, (True, False), strict=True)
@@ -189,7 +191,6 @@ class PairedViewDataset(Dataset):
         values[0, :length], values[1, :length] = online, target
         mask = torch.zeros(values.shape, dtype=torch.bool)
         mask[:, :length] = ~values[:, :length].isnan()
-        readings = self._segment_readings(kinematics) if self.return_kinematics else {}
         return {
             "input_values": values.nan_to_num_(nan=0.0),
             "input_values_mask": mask,
@@ -199,15 +200,21 @@ class PairedViewDataset(Dataset):
             **readings,
         }
 
-    def _segment_readings(self, kinematics: SegmentKinematics) -> dict[str, torch.Tensor]:
-        """What the segments themselves feel, padded."""
+    def _ideal_readings(self, kinematics: SegmentKinematics, placements: Placements) -> dict[str, torch.Tensor]:
+        """What the segments themselves feel, and what perfect sensors on them would, padded."""
         length = kinematics.num_frames
-        values = torch.zeros(self.num_frames, NUM_SEGMENTS, 6)
-        values[:length, :, :3] = kinematics.values[..., SPECIFIC_FORCE]
-        values[:length, :, 3:] = kinematics.values[..., ANGULAR_RATE]
+        segments, sensors = torch.zeros(2, self.num_frames, NUM_SEGMENTS, 6)
         mask = torch.zeros(self.num_frames, NUM_SEGMENTS, dtype=torch.bool)
         mask[:length] = kinematics.mask
-        return {"segment_values": values, "segment_mask": mask}
+        segments[:length, :, :3] = kinematics.values[..., SPECIFIC_FORCE]
+        segments[:length, :, 3:] = kinematics.values[..., ANGULAR_RATE]
+        sensors[:length] = simulate_imu(kinematics, placements)
+        absent = ~mask[..., None]
+        return {
+            "segment_values": segments.masked_fill_(absent, 0.0),
+            "ideal_values": sensors.masked_fill_(absent, 0.0),
+            "segment_mask": mask,
+        }
 
     def _draw_window(self, clip: _Clip, slot: int, rng: np.random.Generator) -> tuple[int, int]:
         """First frame and length of a window whose middle lies within its slot of the clip, or nearly so."""
