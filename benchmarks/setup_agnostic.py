@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from encoder_controls import MODELS, Features, all_features
+from encoder_controls import HAND_MADE, MODELS, PRE_TRAINED, UNTRAINED, Features, all_features
 from setup_plots import plot_setups
 from setup_variants import at_rate, remove_gravity, turn_sensors, without_gyroscope
 
@@ -69,8 +69,9 @@ def measure(features: Features, name: str, load: Callable[..., HarWindows]) -> d
     recorded = features.describe(windows)
     found = {AS_RECORDED: probe(recorded)}
 
-    turned = np.stack([features.describe(turn_sensors(windows, seed)) for seed in range(NUM_TURNS)])
-    found["test: every sensor turned at random"] = probe(recorded, test_embeddings=turned)
+    turned = np.stack([features.describe(turn_sensors(windows, seed)) for seed in range(2 * NUM_TURNS)])
+    found["test: every sensor turned at random"] = probe(recorded, test_embeddings=turned[:NUM_TURNS])
+    found |= measure_turned(windows, recorded, turned)
     changed = {
         "no gyroscope": features.describe(without_gyroscope(windows)),
         "gravity removed": features.describe(load(prepare=remove_gravity)),
@@ -82,6 +83,17 @@ def measure(features: Features, name: str, load: Callable[..., HarWindows]) -> d
         slower = features.describe(load(prepare=partial(at_rate, sampling_rate=rate)))
         found[f"test: {rate} Hz"] = probe(recorded, test_embeddings=slower)
     return found | measure_sensors(features, windows, SENSORS[name])
+
+
+def measure_turned(windows: HarWindows, recorded: np.ndarray, turned: np.ndarray) -> dict[str, ProbeScores]:
+    """A probe that was fitted on windows turned at random, which then can know no mounting, on others and unturned."""
+    repeated = {"labels": np.tile(windows.activities, NUM_TURNS), "subjects": np.tile(windows.subjects, NUM_TURNS)}
+    fitted_on, tested_on = np.concatenate(turned[NUM_TURNS:]), np.concatenate(turned[:NUM_TURNS])
+    unturned = np.concatenate([recorded] * NUM_TURNS)
+    return {
+        "fitted on turned sensors, test: as recorded": linear_probe(fitted_on, test_embeddings=unturned, **repeated),
+        "fitted on turned sensors, test: turned again": linear_probe(fitted_on, test_embeddings=tested_on, **repeated),
+    }
 
 
 def measure_sensors(features: Features, windows: HarWindows, sensors: tuple[str, ...]) -> dict[str, ProbeScores]:
@@ -156,7 +168,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, nargs="*", default=[], help="folders of graph encoders")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sets", nargs="+", default=list(SENSORS), choices=list(SENSORS))
-    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
+    parser.add_argument("--models", nargs="+", default=(PRE_TRAINED, UNTRAINED, HAND_MADE), choices=MODELS)
     parser.add_argument("--max_windows", type=int, default=MAX_WINDOWS)
     parser.add_argument("--plot", type=Path, help="folder for the picture")
     parser.add_argument("--out", type=Path, default=DEFAULT_PATH)

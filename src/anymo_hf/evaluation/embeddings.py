@@ -14,7 +14,6 @@ from anymo_hf.evaluation.har_datasets import HarDataset, load_har_recordings, ma
 from anymo_hf.processing.feature_extraction_anymo import AnyMoFeatureExtractor, window_starts
 from anymo_hf.processing.placements_anymo import NUM_SEGMENTS, SEGMENTS
 from anymo_hf.processing.streams_anymo import Recording
-from anymo_hf.simulation.rotations import quaternion_to_matrix, random_quaternions
 
 
 OVERLAP = 0.5
@@ -202,9 +201,7 @@ def balanced_choice(subjects: np.ndarray, activities: np.ndarray, max_windows: i
 
 
 @torch.no_grad()
-def embed_windows(
-    encoder, windows: HarWindows, batch_size: int = 16, num_mountings: int = 0, progress: bool = False
-) -> np.ndarray:
+def embed_windows(encoder, windows: HarWindows, batch_size: int = 16, progress: bool = False) -> np.ndarray:
     """
     One embedding per window by a frozen encoder.
 
@@ -215,10 +212,6 @@ def embed_windows(
             From `load_har_windows`.
         batch_size (`int`, *optional*, defaults to 16):
             Windows at a time.
-        num_mountings (`int`, *optional*, defaults to 0):
-            With a number here the embedding is the mean over so many random mountings of every sensor, the same for
-            all windows: how a sensor was worn then hardly matters, and neither helps nor hurts. 0 takes the readings
-            as they are.
         progress (`bool`, *optional*, defaults to `False`):
             Whether to show a progress bar.
 
@@ -226,9 +219,6 @@ def embed_windows(
         `np.ndarray` of shape `(num_windows, 2 * hidden_size)`: Mean of the pooled latents over the steps of the
         window, then their standard deviation, which helped on every set for development.
     """
-    if num_mountings:
-        mounted = (_mounted_anyhow(windows, seed) for seed in range(num_mountings))
-        return np.mean([embed_windows(encoder, one, batch_size, progress=progress) for one in mounted], axis=0)
     was_training = encoder.training
     encoder.eval()
     embeddings = []
@@ -242,17 +232,6 @@ def embed_windows(
         embeddings.append(torch.cat([mean, variance.sqrt()], dim=1).float().cpu().numpy())
     encoder.train(was_training)
     return np.concatenate(embeddings)
-
-
-def _mounted_anyhow(windows: HarWindows, seed: int) -> HarWindows:
-    """Every sensor turned by a rotation of its own; where only some axes were measured, it counts as not measured."""
-    generator = torch.Generator().manual_seed(seed)
-    rotations = quaternion_to_matrix(random_quaternions(len(windows.placements), generator=generator)).numpy()
-    parts = windows.values.reshape(*windows.values.shape[:-1], 2, 3)
-    whole = windows.mask.reshape(parts.shape).all(axis=-1, keepdims=True)
-    turned = np.einsum("sij,nfscj->nfsci", rotations, parts)
-    values = np.where(whole, turned, 0.0).astype(np.float32).reshape(windows.values.shape)
-    return replace(windows, values=values, mask=np.broadcast_to(whole, parts.shape).reshape(windows.mask.shape))
 
 
 __all__ = ["HarWindows", "balanced_choice", "embed_windows", "load_har_windows"]
