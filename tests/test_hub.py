@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from transformers import AutoFeatureExtractor, AutoModel
 
 from anymo_hf import (
     AnyMoConfig,
@@ -22,6 +25,8 @@ from anymo_hf import (
 )
 from anymo_hf.hub import assemble
 
+
+PUBLISHED = Path(__file__).parent.parent / "anymo"
 
 LOAD = """
 import sys
@@ -46,8 +51,6 @@ extractor.save_pretrained(again + "/" + subfolder)
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    import numpy as np
-
     torch.manual_seed(0)
     model = AnyMoGraphEncoder(AnyMoGraphEncoderConfig.small()).eval()
     extractor = AnyMoFeatureExtractor()
@@ -55,11 +58,16 @@ def checkpoint(tmp_path):
     model.save_pretrained(folder)
     extractor.save_pretrained(folder)
     (folder / "optimizer.pt").write_bytes(b"of a training run")
+    write_expected(model, extractor, tmp_path / "expected.npz")
+    return folder.parent
+
+
+def write_expected(model, extractor, path):
+    """A wrist's readings and their latents."""
     wrist = np.random.default_rng(0).normal(size=(180, 6)) + [0, 0, 9.8, 0, 0, 0]
     with torch.no_grad():
         latents = model(**extractor({"left wrist": wrist}, sampling_rate=60, return_tensors="pt")).pooled_latents
-    np.savez(tmp_path / "expected.npz", wrist=wrist, latents=latents.numpy())
-    return folder.parent
+    np.savez(path, wrist=wrist, latents=latents.numpy())
 
 
 def run_without_the_package(code, *arguments, at):
@@ -79,6 +87,15 @@ def test_a_folder_loads_without_the_package_and_again_after_saving(checkpoint, t
     # What was saved there has no code; assembling adds it.
     assemble(tmp_path / "again", tmp_path / "hub2")
     run_without_the_package(LOAD, tmp_path / "hub2", "graph_encoder", tmp_path / "thrice", expected, at=tmp_path)
+
+
+def test_the_published_encoder_loads_without_the_package(tmp_path):
+    model = AutoModel.from_pretrained(PUBLISHED / "graph_encoder").eval()
+    assert isinstance(model, AnyMoGraphEncoder)
+    write_expected(model, AutoFeatureExtractor.from_pretrained(PUBLISHED / "graph_encoder"), tmp_path / "expected.npz")
+    assemble(PUBLISHED, tmp_path / "hub")
+    arguments = (tmp_path / "hub", "graph_encoder", tmp_path / "again", tmp_path / "expected.npz")
+    run_without_the_package(LOAD, *arguments, at=tmp_path)
 
 
 LOAD_WHOLE = """
@@ -107,7 +124,6 @@ processor.save_pretrained(again)
 
 @pytest.fixture
 def whole_checkpoint(tmp_path):
-    import numpy as np
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config
 

@@ -46,3 +46,13 @@ def test_what_was_not_measured_is_zero():
     mask[..., 3:] = False
     zeros = np.where(mask, values, 0)
     np.testing.assert_array_equal(handmade_features(make_windows(zeros, mask)), handmade_features(make_windows(zeros)))
+
+
+def test_windows_of_several_lengths_share_their_features():
+    values = np.random.default_rng(0).normal(size=(3, 300, 1, 6))
+    mask = np.ones(values.shape, dtype=bool)
+    mask[1, 260:] = mask[2, 61:] = False
+    values[~mask] = 0
+    found = handmade_features(make_windows(values, mask))
+    assert found.shape == (3, 570)
+    np.testing.assert_array_equal(found[:1], handmade_features(make_windows(values[:1])))

@@ -12,6 +12,7 @@ from anymo_hf.evaluation.embeddings import HarWindows
 
 DOMAINS = ("statistical", "temporal", "spectral")
 LEFT_OUT = ("Wavelet", "MFCC", "LPCC")
+MIN_FRAMES = 64  # below, TSFEL's spectra have other frequencies, and other features
 
 
 def handmade_features(windows: HarWindows, sampling_rate: float = 60.0, num_proc: int = 1) -> np.ndarray:
@@ -29,7 +30,8 @@ def handmade_features(windows: HarWindows, sampling_rate: float = 60.0, num_proc
             Processes to share the work.
 
     Returns:
-        `np.ndarray` of shape `(num_windows, num_sensors * 570)`: float32, in the order of the sensors.
+        `np.ndarray` of shape `(num_windows, num_sensors * 570)`: float32, in the order of the sensors; fewer than 570
+        for windows of less than about a second.
     """
     from joblib import Parallel, delayed
 
@@ -67,10 +69,14 @@ def _configuration() -> dict:
 
 
 def _fill_gaps(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Channels up to the last frame that any of them has, straight lines in gaps, `(num_frames, num_channels)`."""
+    """
+    Channels up to the last frame that any of them has, of shape `(num_frames, num_channels)`, straight lines in gaps.
+
+    What is left of a window that is too short for its spectra stays as it ended.
+    """
     if not mask.any():
         return np.zeros(values.shape)
-    num_frames = int(np.flatnonzero(mask.any(axis=1))[-1]) + 1
+    num_frames = max(int(np.flatnonzero(mask.any(axis=1))[-1]) + 1, min(MIN_FRAMES, len(values)))
     values, mask = values[:num_frames].astype(np.float64), mask[:num_frames]
     frames = np.arange(num_frames)
     for channel in np.flatnonzero(mask.any(axis=0) & ~mask.all(axis=0)):
