@@ -21,6 +21,7 @@ from anymo_hf.modeling.modeling_anymo_heads import (
 )
 from anymo_hf.modeling.modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
 from anymo_hf.modeling.modeling_anymo_signal_decoder import AnyMoSignalDecoder
+from anymo_hf.pipelines import register_pipelines
 from anymo_hf.processing import (
     ActivitySpan,
     AnyMoFeatureExtractor,
@@ -37,6 +38,7 @@ from anymo_hf.processing import (
     read_recording,
     read_recordings,
 )
+from anymo_hf.retrieval import retrieve
 from anymo_hf.simulation import (
     BodySurface,
     Placements,
@@ -68,6 +70,7 @@ AutoModelForSequenceClassification.register(
 AutoModel.register(AnyMoConfig, AnyMoModel, exist_ok=True)
 AutoModelForCausalLM.register(AnyMoConfig, AnyMoForCausalLM, exist_ok=True)
 AutoProcessor.register(AnyMoConfig, AnyMoProcessor, exist_ok=True)
+register_pipelines()
 
 __all__ = [
     "ActivitySpan",
@@ -106,6 +109,7 @@ __all__ = [
     "motion_token",
     "read_recording",
     "read_recordings",
+    "retrieve",
     "save_motion",
     "simulate_imu",
 ]

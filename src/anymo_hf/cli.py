@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 
+from anymo_hf.cli_language import add_language_commands, add_recording_options, recording_options
 from anymo_hf.version import __version__
 
 
@@ -28,6 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_simulate(commands)
     _add_inspect(commands)
+    add_language_commands(commands)
     return parser
 
 
@@ -65,12 +67,7 @@ def _add_inspect(commands) -> None:
         "inspect", help="say what a sensor recording seems to be", description=run_inspect.__doc__
     )
     inspect.add_argument("path", help="CSV or Parquet file, or a Sensor Logger folder")
-    inspect.add_argument("--placement", help='where it was worn, such as "left wrist", if the file does not say')
-    inspect.add_argument("--recording", help="which one, if the file holds several")
-    inspect.add_argument("--rate", type=float, help="samples per second, if the file has no time")
-    inspect.add_argument("--force-unit", help="g, mg, m/s^2 (default)")
-    inspect.add_argument("--rate-unit", help="deg/s, mdeg/s, rad/s (default)")
-    inspect.add_argument("--gravity", choices=("included", "removed"), help="default: included")
+    add_recording_options(inspect)
     inspect.add_argument("--calibrate", action="store_true", help="find the sensors' up direction from walking")
     inspect.add_argument("--plot", help="picture to write (default: FILE_inspection.png in this folder)")
     inspect.set_defaults(run=run_inspect)
@@ -123,15 +120,7 @@ def run_inspect(args: argparse.Namespace) -> None:
     from anymo_hf.processing.inspection_anymo import inspect_recording
     from anymo_hf.processing.reading_anymo import read_recording
 
-    options = {
-        "recording": args.recording,
-        "placements": args.placement,
-        "sampling_rate": args.rate,
-        "force_unit": args.force_unit,
-        "rate_unit": args.rate_unit,
-        "gravity": args.gravity,
-    }
-    recording = read_recording(args.path, **{name: value for name, value in options.items() if value is not None})
+    recording = read_recording(args.path, **recording_options(args))
     report = inspect_recording(recording)
     print(report)
     if args.calibrate:

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from anymo_hf import AnyMoConfig, AnyMoForCausalLM, AnyMoGraphEncoderConfig, AnyMoModel, AnyMoPQTokenizerConfig
-from anymo_hf.modeling.modeling_anymo_pooling import info_nce, multi_positive_loss
+from anymo_hf.modeling.modeling_anymo_pooling import info_nce, multi_positive_loss, text_identity
 
 
 IMU, START, END, OFFSET, CODES = 100, 101, 102, 110, 16
@@ -118,10 +118,12 @@ def test_a_motion_token_is_a_projected_codebook_entry(model):
     torch.testing.assert_close(embedded[2], model.model.projector(codebooks[1, 5]))
 
 
-def test_generation_is_what_forward_says(model):
+def test_generation_is_what_forward_says():
     # Weights large enough that the next token is no constant.
+    torch.manual_seed(2)
+    model = AnyMoForCausalLM(tiny_config()).eval()
     for parameter in model.parameters():
-        parameter.data.mul_(4 if parameter.ndim > 1 else 1)
+        parameter.data.mul_(6 if parameter.ndim > 1 else 1)
     inputs = prompts()
     generated = model.generate(**inputs, max_new_tokens=8, do_sample=False, eos_token_id=None)
     ids = model.model.insert_motion_tokens(inputs["input_ids"], inputs["input_values"], inputs["input_values_mask"])
@@ -205,6 +207,90 @@ def test_contrastive_losses_against_literal_numbers():
     both = torch.tensor([[True, True], [False, False]])
     torch.testing.assert_close(multi_positive_loss(first, second, both, 0.5), expected - 0.2)
     assert multi_positive_loss(first, second, torch.zeros(2, 2, dtype=torch.bool), 0.5) == 0
+
+
+def test_rows_with_the_same_text_are_no_negatives():
+    first = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    second = torch.tensor([[0.6, 0.8], [0.6, 0.8], [0.8, 0.6]])
+    # Similarities over the temperature, [[1.2, 1.2, 1.6], [1.2, 1.2, 1.6], [1.6, 1.6, 1.2]], one way and the other.
+    # Rows 0 and 1 each have one negative, 0.4 above their own; row 2 has two of them, in both directions.
+    one, two = torch.tensor(0.4).exp().add(1).log(), torch.tensor(0.4).exp().mul(2).add(1).log()
+    loss = info_nce(first, second, 0.5, torch.tensor([7, 7, 8]))
+    torch.testing.assert_close(loss, (one + one + two) / 3)
+    # A row without text changes nothing, as row and as column.
+    more = torch.tensor([[0.8, 0.6]])
+    left_out = info_nce(torch.cat([first, more]), torch.cat([second, more]), 0.5, torch.tensor([7, 7, 8, -1]))
+    torch.testing.assert_close(left_out, loss)
+    assert info_nce(first, second, 0.5, torch.full((3,), -1)) == 0
+
+
+def test_similarities_are_exact_under_autocast():
+    first, second = (torch.nn.functional.normalize(torch.randn(4, 8), dim=1) for _ in range(2))
+    targets = torch.eye(4).bool()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = info_nce(first, second, 0.05), multi_positive_loss(first, second, targets, 0.05)
+    torch.testing.assert_close(half[0], info_nce(first, second, 0.05), atol=0, rtol=0)
+    torch.testing.assert_close(half[1], multi_positive_loss(first, second, targets, 0.05), atol=0, rtol=0)
+
+
+def test_texts_are_the_same_however_padded():
+    ids = torch.tensor([[5, 6, 7, 0], [0, 5, 6, 7], [7, 6, 5, 0], [5, 6, 0, 0], [0, 0, 0, 0], [5, 6, 7, 7]])
+    numbers = text_identity(ids, (ids > 0).long()).tolist()
+    assert numbers[0] == numbers[1] and numbers[4] == -1 and len(set(numbers)) == 5
+    assert text_identity(ids[:1, :3]).tolist() == numbers[:1]
+
+
+CONTRASTIVE = {
+    "identity": torch.tensor([3, 5, 3, -1, -1, 4]),
+    "targets": torch.tensor([[1, 0], [0, 0], [0, 0], [1, 1], [0, 1], [0, 0]]).bool(),
+}
+
+
+def contrastive_gradients(rows: slice) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(6, 4, generator=generator)[rows].requires_grad_() for _ in range(2))
+    losses = [
+        info_nce(first, second, 0.5, CONTRASTIVE["identity"][rows]),
+        multi_positive_loss(first, torch.eye(4)[:2], CONTRASTIVE["targets"][rows], 0.5),
+    ]
+    sum(losses).backward()
+    return [torch.stack(losses).detach(), first.grad, second.grad]
+
+
+def run_process(rank: int, folder: str):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    torch.save(contrastive_gradients(slice(3 * rank, 3 * rank + 3)), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_are_one_with_the_joint_batch(tmp_path):
+    torch.multiprocessing.spawn(run_process, args=(str(tmp_path),), nprocs=2)
+    losses, *gradients = contrastive_gradients(slice(None))
+    halves = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
+    # As many rows count in neither process, so that a mean of their means would be wrong.
+    torch.testing.assert_close((halves[0][0] + halves[1][0]) / 2, losses)
+    for i, whole in enumerate(gradients, 1):
+        torch.testing.assert_close(torch.cat([half[i] for half in halves]) / 2, whole)
+
+
+def test_labels_at_placeholders_are_the_motion_tokens(model):
+    inputs = prompts()
+    ids = model.model.insert_motion_tokens(*(inputs[n] for n in ("input_ids", "input_values", "input_values_mask")))
+    labels = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, -100)
+    assert (labels == IMU).any()
+    told = model(ids, inputs["attention_mask"], labels=ids.masked_fill(inputs["attention_mask"] == 0, -100))
+    torch.testing.assert_close(model(**inputs, labels=labels).language_loss, told.language_loss)
+
+
+def test_training_leaves_what_makes_codes_alone():
+    config = tiny_config()
+    config.graph_encoder_config.normalization = "batch_norm"
+    model = AnyMoForCausalLM(config).train()
+    before = {name: value.clone() for name, value in model.model.graph_encoder.state_dict().items()}
+    assert any("running_mean" in name for name in before)
+    model(**prompts())
+    assert all(torch.equal(value, before[name]) for name, value in model.model.graph_encoder.state_dict().items())
+    assert model.training and model.model.language_model.training and not model.model.motion_tokenizer.training
 
 
 def test_saved_and_loaded(model, tmp_path):

@@ -27,7 +27,13 @@ from transformers.utils.generic import can_return_tuple
 
 from .configuration_anymo import AnyMoConfig
 from .modeling_anymo_graph_encoder import AnyMoGraphEncoder
-from .modeling_anymo_pooling import AnyMoAttentionPooler, AnyMoRMSNorm, info_nce, multi_positive_loss
+from .modeling_anymo_pooling import (
+    AnyMoAttentionPooler,
+    AnyMoRMSNorm,
+    info_nce,
+    multi_positive_loss,
+    text_identity,
+)
 from .modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
 
 
@@ -89,8 +95,6 @@ class AnyMoPreTrainedModel(PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, AnyMoAttentionPooler):
             init.normal_(module.latents, std=self.config.initializer_range)
-        elif isinstance(module, AnyMoModel):
-            init.normal_(module.text_soft_prompt, std=self.config.initializer_range)
 
 
 class AnyMoProjector(nn.Module):
@@ -137,8 +141,16 @@ class AnyMoModel(AnyMoPreTrainedModel):
         self.text_head = nn.Linear(hidden_size, hidden_size, bias=False)
         self.imu_residual_norm = AnyMoRMSNorm(config)
         self.imu_residual_head = nn.Linear(hidden_size, hidden_size, bias=False)
-        self.text_soft_prompt = nn.Parameter(torch.zeros(config.num_soft_prompt_tokens, hidden_size))
+        # A module and no bare parameter: only modules can be trained and saved beside adapters.
+        self.text_soft_prompt = nn.Embedding(config.num_soft_prompt_tokens, hidden_size)
         self.post_init()
+
+    def train(self, mode: bool = True) -> "AnyMoModel":
+        """Codes have no gradient: encoder and motion tokenizer stay as they are used."""
+        super().train(mode)
+        self.graph_encoder.eval()
+        self.motion_tokenizer.eval()
+        return self
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()
@@ -320,7 +332,8 @@ class AnyMoModel(AnyMoPreTrainedModel):
         """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        prompt = self.text_soft_prompt.expand(len(input_ids), -1, -1)
+        positions = torch.arange(self.config.num_soft_prompt_tokens, device=input_ids.device)
+        prompt = self.text_soft_prompt(positions).expand(len(input_ids), -1, -1)
         embeddings = torch.cat([prompt, self.embed_tokens(input_ids).to(prompt.dtype)], dim=1)
         attention_mask = F.pad(attention_mask, (prompt.shape[1], 0), value=1)
         outputs = self.language_model(
@@ -392,7 +405,8 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
             inputs_embeds (`torch.FloatTensor` of shape `(batch_size, sequence_length, hidden_size)`, *optional*):
                 In place of `input_ids`.
             labels (`torch.LongTensor` of shape `(batch_size, sequence_length)`, *optional*):
-                Tokens to be predicted, -100 where none is; not shifted.
+                Tokens to be predicted, -100 where none is; not shifted. `config.imu_token_id` at a placeholder
+                stands for the motion token that takes its place.
             use_cache (`bool`, *optional*):
                 As in the language model.
             logits_to_keep (`int` or `torch.Tensor`, *optional*, defaults to 0):
@@ -402,9 +416,10 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
             input_values_mask (`torch.BoolTensor` of that shape, *optional*):
                 True where a value was observed.
             text_input_ids (`torch.LongTensor` of shape `(batch_size, text_length)`, *optional*):
-                A narration of each row's recording: switches the narration loss on.
+                A narration of each row's recording: switches the narration loss on. Rows of the same text are no
+                negatives of each other.
             text_attention_mask (`torch.Tensor` of shape `(batch_size, text_length)`, *optional*):
-                0 for padding.
+                0 for padding; a row of zeros has no narration and does not count.
             candidate_input_ids (`torch.LongTensor` of shape `(num_candidates, text_length)`, *optional*):
                 Names of activities: switches the activity loss on.
             candidate_attention_mask (`torch.Tensor` of shape `(num_candidates, text_length)`, *optional*):
@@ -417,6 +432,8 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
         if input_values is not None and input_ids is not None:
             input_ids = self.model.insert_motion_tokens(input_ids, input_values, input_values_mask)
             input_values = None
+            if labels is not None:
+                labels = torch.where(labels == self.config.imu_token_id, input_ids, labels)
         outputs = self.model(
             input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, use_cache, input_values, **kwargs
         )
@@ -437,7 +454,8 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
             features = self.model.pool_imu(outputs.last_hidden_state, input_ids)
             if text_input_ids is not None:
                 texts = self.model.get_text_features(text_input_ids, text_attention_mask)
-                output.narration_loss = info_nce(features, texts, self.config.temperature)
+                identity = text_identity(text_input_ids, text_attention_mask)
+                output.narration_loss = info_nce(features, texts, self.config.temperature, identity)
                 losses.append(self.config.narration_loss_weight * output.narration_loss)
             if candidate_input_ids is not None:
                 candidates = self.model.get_text_features(candidate_input_ids, candidate_attention_mask)

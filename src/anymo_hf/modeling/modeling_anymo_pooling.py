@@ -101,28 +101,83 @@ class _Gather(torch.autograd.Function):
         return gradient.chunk(world_size)[rank]
 
 
-def info_nce(first: torch.Tensor, second: torch.Tensor, temperature: float) -> torch.Tensor:
+def text_identity(input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None) -> torch.LongTensor:
+    """
+    A number per text that equal texts share, in all processes and however they are padded.
+
+    Args:
+        input_ids (`torch.LongTensor` of shape `(batch_size, text_length)`):
+            Tokens.
+        attention_mask (`torch.Tensor` of shape `(batch_size, text_length)`, *optional*, defaults to `None`):
+            0 for padding.
+
+    Returns:
+        `torch.LongTensor` of shape `(batch_size,)`: -1 for a text without any token.
+    """
+    if attention_mask is None:
+        attention_mask = torch.ones_like(input_ids)
+    counted = attention_mask.long()
+    # A polynomial in an odd number, modulo 2 ** 64: integers of 64 bits wrap around.
+    powers = torch.full_like(input_ids[0], 6364136223846793005).cumprod(dim=0)
+    terms = (input_ids + 1) * powers[(counted.cumsum(dim=1) - 1).clamp(min=0)] * counted
+    return torch.where(counted.any(dim=1), terms.sum(dim=1), -1)
+
+
+def mean_over_processes(losses: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """
+    This process' share of the mean over the rows of all processes that count: the shares' mean is that mean.
+
+    Args:
+        losses (`torch.FloatTensor` of shape `(batch_size,)`):
+            Of each row.
+        counts (`torch.BoolTensor` of shape `(batch_size,)`):
+            Which rows do.
+    """
+    totals = gather_with_gradient(counts.sum()[None])
+    return (losses * counts).sum() * len(totals) / totals.sum().clamp(min=1)
+
+
+def similarities(first: torch.Tensor, second: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Of all pairs of rows, over the temperature, in single precision."""
+    # Autocast would round the products to steps that, over the temperature, are as large as what tells texts apart.
+    with torch.autocast(first.device.type, enabled=False):
+        return first.float() @ second.float().T / temperature
+
+
+def info_nce(
+    first: torch.Tensor, second: torch.Tensor, temperature: float, identity: torch.Tensor | None = None
+) -> torch.Tensor:
     """
     Symmetric contrastive loss: row i of one side belongs to row i of the other, among the rows of all processes.
 
     Args:
         first (`torch.FloatTensor` of shape `(batch_size, hidden_size)`):
-            Of unit length.
+            Of unit length; as many rows in every process.
         second (`torch.FloatTensor` of shape `(batch_size, hidden_size)`):
             Of unit length.
         temperature (`float`):
             Similarities are divided by it.
+        identity (`torch.LongTensor` of shape `(batch_size,)`, *optional*, defaults to `None`):
+            Rows with the same number are no negatives of each other; -1 leaves a row out. `None` counts all as
+            different.
 
     Returns:
-        `torch.FloatTensor` of shape `()`: The mean over this process' rows; in all processes of equally many.
+        `torch.FloatTensor` of shape `()`: Its mean over processes is the mean over the rows of all of them.
     """
-    first, second = first.float(), second.float()
-    targets = torch.arange(len(first), device=first.device)
+    own = torch.arange(len(first), device=first.device)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        targets = targets + torch.distributed.get_rank() * len(first)
-    forward = F.cross_entropy(first @ gather_with_gradient(second).T / temperature, targets)
-    backward = F.cross_entropy(second @ gather_with_gradient(first).T / temperature, targets)
-    return (forward + backward) / 2
+        own = own + torch.distributed.get_rank() * len(first)
+    if identity is None:
+        identity = own
+    others = gather_with_gradient(identity)
+    excluded = (identity[:, None] == others) | (others == -1)
+    excluded = excluded.scatter(1, own[:, None], False)
+    losses = 0.0
+    for one, other in ((first, second), (second, first)):
+        logits = similarities(one, gather_with_gradient(other), temperature)
+        logits = logits.masked_fill(excluded, torch.finfo(logits.dtype).min)
+        losses = losses + F.cross_entropy(logits, own, reduction="none") / 2
+    return mean_over_processes(losses, identity != -1)
 
 
 def multi_positive_loss(
@@ -142,13 +197,13 @@ def multi_positive_loss(
             Similarities are divided by it.
 
     Returns:
-        `torch.FloatTensor` of shape `()`: Minus the mean log-probability of the right names, over rows that have any.
+        `torch.FloatTensor` of shape `()`: Minus the mean log-probability of the right names, over rows that have any;
+        of several processes as in `info_nce`.
     """
-    log_probabilities = F.log_softmax(features.float() @ candidates.float().T / temperature, dim=1)
+    log_probabilities = F.log_softmax(similarities(features, candidates, temperature), dim=1)
     targets = targets.to(log_probabilities.dtype)
     per_row = -(log_probabilities * targets).sum(dim=1) / targets.sum(dim=1).clamp(min=1)
-    counts = targets.sum(dim=1) > 0
-    return (per_row * counts).sum() / counts.sum().clamp(min=1)
+    return mean_over_processes(per_row, targets.sum(dim=1) > 0)
 
 
-__all__ = ["AnyMoAttentionPooler", "AnyMoRMSNorm", "info_nce", "multi_positive_loss"]
+__all__ = ["AnyMoAttentionPooler", "AnyMoRMSNorm", "info_nce", "multi_positive_loss", "text_identity"]

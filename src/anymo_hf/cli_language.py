@@ -1,0 +1,155 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The commands `anymo predict`, `caption` and `retrieve`, and how every command reads a recording."""
+
+import argparse
+import json
+from pathlib import Path
+
+from anymo_hf.pipelines import DEFAULT_MODEL
+
+
+def add_recording_options(parser: argparse.ArgumentParser) -> None:
+    """What a file may not say of its readings."""
+    parser.add_argument("--placement", help='where it was worn, such as "left wrist", if the file does not say')
+    parser.add_argument("--recording", help="which one, if the file holds several")
+    parser.add_argument("--rate", type=float, help="samples per second, if the file has no time")
+    parser.add_argument("--force-unit", help="g, mg, m/s^2 (default)")
+    parser.add_argument("--rate-unit", help="deg/s, mdeg/s, rad/s (default)")
+    parser.add_argument("--gravity", choices=("included", "removed"), help="default: included")
+
+
+def recording_options(args: argparse.Namespace) -> dict:
+    """Those that were given, as `read_recording` takes them."""
+    options = {
+        "recording": args.recording,
+        "placements": args.placement,
+        "sampling_rate": args.rate,
+        "force_unit": args.force_unit,
+        "rate_unit": args.rate_unit,
+        "gravity": args.gravity,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def add_language_commands(commands) -> None:
+    """Adds the commands that need a language model."""
+    predict = commands.add_parser(
+        "predict", help="label a sensor recording with activities of your choice", description=run_predict.__doc__
+    )
+    predict.add_argument("path", metavar="FILE", help="CSV or Parquet file, or a Sensor Logger folder")
+    predict.add_argument("--labels", required=True, help='activities with commas between, such as "walking,sitting"')
+    predict.add_argument("--top-k", type=int, default=3, help="labels shown of each window (default: %(default)s)")
+    predict.set_defaults(run=run_predict)
+
+    caption = commands.add_parser(
+        "caption", help="describe a sensor recording in words", description=run_caption.__doc__
+    )
+    caption.add_argument("path", metavar="FILE", help="CSV or Parquet file, or a Sensor Logger folder")
+    caption.add_argument("--question", help="ask this instead")
+    caption.set_defaults(run=run_caption)
+
+    retrieve = commands.add_parser(
+        "retrieve", help="find where in sensor recordings something happens", description=run_retrieve.__doc__
+    )
+    retrieve.add_argument("text", metavar="TEXT", help='what to look for, such as "a person climbs stairs"')
+    retrieve.add_argument("paths", nargs="+", metavar="FILE", help="CSV or Parquet files, or Sensor Logger folders")
+    retrieve.add_argument("--top-k", type=int, default=10, help="windows shown (default: %(default)s)")
+    retrieve.set_defaults(run=run_retrieve)
+
+    for parser in (predict, caption, retrieve):
+        parser.add_argument(
+            "--model", default=DEFAULT_MODEL, help="folder, or OWNER/NAME on the Hub (default: %(default)s)"
+        )
+        parser.add_argument("--window", type=float, default=5.0, help="seconds (default: %(default)g)")
+        add_recording_options(parser)
+        parser.add_argument("--calibrate", action="store_true", help="find the sensors' up direction from walking")
+        parser.add_argument("--json", action="store_true", help="print JSON for machines instead of a table")
+
+
+def run_predict(args: argparse.Namespace) -> None:
+    """Every window of a recording with the labels that fit best. Scores compare the labels given and sum to 1."""
+    recording = _read(args.path, args)
+    classify = _load("zero-shot-imu-classification", args)
+    windows = classify(recording, candidate_labels=args.labels, top_k=args.top_k)
+    rows = [
+        (*_times(window), "  ".join(f"{entry['label']} {entry['score']:.2f}" for entry in window["scores"]))
+        for window in windows
+    ]
+    _show(args, windows, ("start", "end", "labels"), rows)
+
+
+def run_caption(args: argparse.Namespace) -> None:
+    """Every window of a recording with a sentence about it."""
+    recording = _read(args.path, args)
+    describe = _load("imu-to-text", args)
+    options = {} if args.question is None else {"question": args.question}
+    windows = describe(recording, **options)
+    rows = [(*_times(window), window["generated_text"]) for window in windows]
+    _show(args, windows, ("start", "end", "text"), rows)
+
+
+def run_retrieve(args: argparse.Namespace) -> None:
+    """The windows of recordings that a text describes best. The score is a cosine, from -1 to 1."""
+    from anymo_hf.retrieval import retrieve
+
+    embed = _load("imu-feature-extraction", args)
+    names: list[dict] = []
+    found = retrieve(args.text, _read_all(args, names), embed, top_k=args.top_k)
+    found = [{**names[window.pop("recording")], **window} for window in found]
+    rows = [(window["file"], window["recording"] or "", *_times(window), f"{window['score']:.3f}") for window in found]
+    _show(args, found, ("file", "recording", "start", "end", "score"), rows)
+
+
+def _load(task: str, args: argparse.Namespace):
+    """The pipeline, on an accelerator if there is one."""
+    from transformers import pipeline
+    from transformers.utils import logging
+
+    if not Path(args.model).is_dir() and "/" not in args.model:
+        raise ValueError(
+            f"There is no folder {args.model!r} here; pass `--model` with the folder of a checkpoint, or with "
+            "OWNER/NAME on the Hub."
+        )
+    logging.disable_progress_bar()
+    # Checkpoints are stored in half precision, which gains nothing on a CPU.
+    return pipeline(task, model=args.model, dtype="float32", window=args.window)
+
+
+def _read(path: str, args: argparse.Namespace):
+    from anymo_hf.processing import calibrate, read_recording
+
+    recording = read_recording(path, **recording_options(args))
+    return calibrate(recording) if args.calibrate else recording
+
+
+def _read_all(args: argparse.Namespace, names: list[dict]):
+    """All recordings of all files, one by one; `names` grows along."""
+    from anymo_hf.processing import calibrate, read_recordings
+
+    if args.recording is not None:
+        for path in args.paths:
+            names.append({"file": path, "recording": args.recording})
+            yield _read(path, args)
+        return
+    for path in args.paths:
+        for recording in read_recordings(path, **recording_options(args)):
+            names.append({"file": path, "recording": recording.source.get("recording")})
+            yield calibrate(recording) if args.calibrate else recording
+
+
+def _times(window: dict) -> tuple[str, str]:
+    return f"{window['start']:.1f}", f"{window['end']:.1f}"
+
+
+def _show(args: argparse.Namespace, result: list[dict], header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table in columns, or JSON."""
+    if args.json:
+        print(json.dumps(result, indent=2))
+        return
+    table = [header, *rows]
+    # A column that is empty throughout says nothing.
+    columns = [i for i in range(len(header)) if any(row[i] for row in rows)]
+    widths = {i: max(len(row[i]) for row in table) for i in columns}
+    for row in table:
+        print("  ".join(row[i].ljust(widths[i]) for i in columns).rstrip())

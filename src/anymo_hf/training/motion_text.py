@@ -1,0 +1,455 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`MotionTextDataset`: described stretches of motion, as a few sensors see them, for training the language model."""
+
+import functools
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from anymo_hf.processing.placements_anymo import NAMED_PLACEMENTS, NUM_SEGMENTS
+from anymo_hf.simulation.body import BodySurface
+from anymo_hf.simulation.conversion import read_header
+from anymo_hf.simulation.kinematics import SegmentKinematics
+from anymo_hf.simulation.motion import TextSpan
+from anymo_hf.simulation.placements import Placements
+from anymo_hf.training.prompts import (
+    LABEL_TEMPLATES,
+    TURN_END,
+    TURN_START,
+    caption_prompt,
+    choice_answer,
+    choice_prompt,
+    embedding_prompt,
+    motion_prompt,
+)
+from anymo_hf.training.views import (
+    MAX_BODIES,
+    MAX_VISIBLE_SEGMENTS,
+    PLACEMENTS_PER_SEGMENT,
+    PairedViewDataset,
+    _Clip,
+    _measure,
+    _surface_placements,
+    read_window,
+)
+
+
+FEATURES = ("input_values", "input_values_mask")
+TASKS = ("caption", "choice", "embedding", "motion")
+TASK_MIX = {"caption": 3.0, "choice": 3.0, "embedding": 6.0, "motion": 1.0}
+# A text tells of a window of which it covers at least so much.
+COVERED_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Frames of a clip that have a description, or all of them."""
+
+    clip: _Clip
+    first_frame: int
+    num_frames: int
+
+
+class MotionTextDataset(PairedViewDataset):
+    """
+    Windows of described motion as one to five sensors see them, with their texts and the names of the placements.
+
+    Sensors lie anywhere on the skin and are mounted at random, with the errors of devices; some have no gyroscope, no
+    gravity in them, a low rate, drop-outs: the first view of `PairedViewDataset`, simulated where it is visible only.
+    Each is named by the nearest entry of the placement table. Every item comes from `default_rng([seed, epoch,
+    index])` alone.
+
+    Every stretch of a clip that a caption or label describes gives a window per `num_frames` frames or part of them.
+    It lies within the stretch; stretches shorter than `min_frames` are seen with what surrounds them.
+
+    Args:
+        folder (`str`, `Path` or a sequence of them):
+            Written by `convert_motions` or `synthesise_motions`, at 60 Hz.
+        seed (`int`, *optional*, defaults to 0):
+            Of everything that is drawn.
+        num_frames (`int`, *optional*, defaults to 300):
+            The longest window.
+        min_frames (`int`, *optional*, defaults to 60):
+            The shortest window. Clips that are shorter are taken whole.
+        described (`bool`, *optional*, defaults to `True`):
+            Whether only stretches with a description count. `False` gives windows from anywhere in all clips, for
+            training on motion alone.
+
+    Raises:
+        ValueError: If a folder holds no converted motion, motion at another rate, or none with a description.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | Sequence[str | Path],
+        seed: int = 0,
+        num_frames: int = 300,
+        min_frames: int = 60,
+        described: bool = True,
+    ):
+        self.described = described
+        super().__init__(folder, seed, num_frames, min_frames)
+
+    def _set_clips(self, clips: list[_Clip]) -> None:
+        super()._set_clips(clips)
+        self._texts = {clip: _texts_from_first_frame(clip.path) for clip in clips}
+        self.stretches = [stretch for clip in clips for stretch in self._find_stretches(clip)]
+        if not self.stretches:
+            raise ValueError("No motion here has a caption or label; convert motion with texts, or synthesise some.")
+        self.clips = list(dict.fromkeys(stretch.clip for stretch in self.stretches))
+        self._last_index = np.cumsum([math.ceil(one.num_frames / self.num_frames) for one in self.stretches])
+
+    def _find_stretches(self, clip: _Clip) -> list[_Stretch]:
+        if not self.described:
+            return [_Stretch(clip, 0, clip.num_frames)]
+        stretches = []
+        for start, end in sorted({(text.start, text.end) for text in self._texts[clip] if text.kind != "style"}):
+            first, last = max(round(start * 60), 0), min(round(end * 60) + 1, clip.num_frames)
+            if first < last:
+                length = max(last - first, min(self.min_frames, clip.num_frames))
+                first = min(max((first + last - length) // 2, 0), clip.num_frames - length)
+                stretches.append(_Stretch(clip, first, length))
+        return stretches
+
+    @property
+    def activities(self) -> list[str]:
+        """Names of all activities, in alphabetical order."""
+        texts = (text for clip in self.clips for text in self._texts[clip])
+        return sorted({activity_name(text.text) for text in texts if is_activity(text)})
+
+    @property
+    def captions(self) -> list[str]:
+        """What stretches are described by, in alphabetical order."""
+        captions = set()
+        for texts in (self._texts[clip] for clip in self.clips):
+            for span in {(text.start, text.end) for text in texts}:
+                captions.update(describe([text for text in texts if (text.start, text.end) == span])[0])
+        return sorted(captions)
+
+    def __getitem__(self, index: int) -> dict:
+        """
+        A window.
+
+        Returns:
+            `dict`: `input_values` of shape `(length, 23, 6)` in m/s^2 and rad/s and `input_values_mask` of that shape;
+            `texts`, all that describe the window; `activity`, its name or `None`; `placements`, the names of where the
+            sensors are worn; `seed`, from which a collator draws what else is random.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"Item {index} was asked for, but there are {len(self)}.")
+        index %= len(self)
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        stretch_index = int(np.searchsorted(self._last_index, index, side="right"))
+        stretch = self.stretches[stretch_index]
+        slot = index - (int(self._last_index[stretch_index - 1]) if stretch_index else 0)
+        first, length = self._draw_window(stretch, slot, rng)
+        first += stretch.first_frame
+        kinematics = read_window(stretch.clip.path, first, length)
+
+        placements = _draw_few_placements(kinematics, rng, generator)
+        readings = _measure(kinematics, placements, rng, generator, as_worn=True)
+        values = torch.full((length, NUM_SEGMENTS, 6), torch.nan)
+        values[:, placements.segment] = readings
+        texts, activity = describe(_covering(self._texts[stretch.clip], first / 60, (first + length - 1) / 60))
+        return {
+            "input_values": values.nan_to_num(nan=0.0),
+            "input_values_mask": ~values.isnan(),
+            "texts": texts,
+            "activity": activity,
+            "placements": list(placements.names),
+            "seed": int(rng.integers(2**62)),
+        }
+
+
+def activity_name(label: str) -> str:
+    """A label in words: `"walk-turn-left"` becomes `"walk turn left"`."""
+    return re.sub(r"[-_\s]+", " ", label).strip()
+
+
+def activity_key(name: str) -> str:
+    """What names of the same activity share: `"walk"` and `"walking"`."""
+    stems = (re.sub(r"(?<=\w\w)(ing|e?s|e)$", "", word) for word in name.lower().split())
+    return " ".join(re.sub(r"(.)\1$", r"\1", stem) for stem in stems)
+
+
+def is_activity(text: TextSpan) -> bool:
+    """Whether a text names what is done. Labels that list several things tell of a whole recording instead."""
+    return text.kind == "label" and not re.search(r",| - ", text.text)
+
+
+def describe(texts: Sequence[TextSpan]) -> tuple[list[str], str | None]:
+    """
+    What can be said of a window.
+
+    Args:
+        texts (`Sequence[TextSpan]`):
+            That cover it, the best first.
+
+    Returns:
+        `tuple[list[str], str | None]`: Its captions; where there is none, its label, with the style if one is given.
+        And the name of the activity, if there is one.
+    """
+    captions = [text.text for text in texts if text.kind == "caption"]
+    labels = [text for text in texts if text.kind == "label"]
+    activities = [activity_name(text.text) for text in labels if is_activity(text)]
+    if not captions:
+        styles = [f", {text.text} style" for text in texts if text.kind == "style" and text.text != "normal"]
+        named = [activity_name(text.text) if is_activity(text) else text.text for text in labels]
+        captions = [name + "".join(styles[:1]) for name in named]
+    return list(dict.fromkeys(captions)), activities[0] if activities else None
+
+
+def _texts_from_first_frame(path: Path) -> tuple[TextSpan, ...]:
+    header = read_header(path)
+    start = header["start_time"]
+    texts = (TextSpan(**text) for text in header["texts"])
+    return tuple(TextSpan(text.start - start, text.end - start, text.text, text.kind) for text in texts)
+
+
+def _covering(texts: Sequence[TextSpan], start: float, end: float) -> list[TextSpan]:
+    """Texts that cover at least half of a window, or most of it among captions and labels; the best first."""
+    overlaps = {text: min(text.end, end) - max(text.start, start) for text in texts}
+    most = max((overlap for text, overlap in overlaps.items() if text.kind != "style"), default=0.0)
+    needed = min(COVERED_SHARE * (end - start), most)
+    covering = [text for text, overlap in overlaps.items() if overlap >= max(needed, 0.0)]
+    return sorted(covering, key=lambda text: -overlaps[text])
+
+
+def _draw_few_placements(kinematics: SegmentKinematics, rng: np.random.Generator, generator) -> Placements:
+    """One to five sensors on segments that were measured, with the names of their places."""
+    measured = np.flatnonzero(kinematics.mask.any(dim=0).numpy())
+    if not measured.size:  # within a gap of the whole recording
+        measured = np.arange(NUM_SEGMENTS)
+    number = min(rng.integers(1, MAX_VISIBLE_SEGMENTS + 1), len(measured))
+    segments = rng.choice(measured, size=number, replace=False)
+    chosen = rng.integers(PLACEMENTS_PER_SEGMENT, size=number)
+    offsets, orientations = _surface_placements(kinematics.bone_offsets.tobytes())
+    names = _surface_names(kinematics.bone_offsets.tobytes())
+    return Placements(
+        torch.from_numpy(segments),
+        offsets[segments, chosen],
+        orientations[segments, chosen],
+        [names[segment][spot] for segment, spot in zip(segments, chosen, strict=True)],
+    ).mount(generator)
+
+
+@functools.lru_cache(maxsize=MAX_BODIES)
+def _surface_names(bone_offsets: bytes) -> list[list[str]]:
+    """Of every segment's sensors in `_surface_placements`, the nearest named place on it."""
+    body = BodySurface.default(bone_offsets=np.frombuffer(bone_offsets).reshape(NUM_SEGMENTS, 3))
+    named = Placements.from_names(list(NAMED_PLACEMENTS), body)
+    names = []
+    for segment, spots in enumerate(_surface_placements(bone_offsets)[0]):
+        on_segment = (named.segment == segment).nonzero()[:, 0]
+        nearest = on_segment[torch.cdist(spots, named.offset[on_segment]).argmin(dim=1)]
+        names.append([named.names[i] for i in nearest.tolist()])
+    return names
+
+
+class MotionTextCollator:
+    """
+    Makes batches of conversations about motion for `AnyMoForCausalLM`.
+
+    Every row gets one task, in the proportions of `mix` within each batch: `caption` (motion to text), `choice`
+    (motion to the key and name of one of some activities), `motion` (text to motion tokens), and `embedding`, whose
+    rows alone count in the contrastive losses: against a narration of each, and against names of activities. The
+    official release mixes captions, choices and embeddings 3 : 3 : 6 and leaves text to motion out.
+
+    Prompts name the placements, shuffled, in four fifths of all rows. What is random comes from the items' seeds.
+
+    Args:
+        processor (`AnyMoProcessor`):
+            With a tokenizer that has motion tokens, the tokens of ChatML and one for padding.
+        activities (`Sequence[str]`):
+            Names among which choices and candidates are drawn.
+        mix (`dict[str, float]`, *optional*, defaults to `TASK_MIX`):
+            Share of each task; 0 or its absence switches it off.
+        num_options (`int`, *optional*, defaults to 8):
+            Most options of a choice, which has at least two.
+        num_candidates (`int`, *optional*, defaults to 35):
+            Names of activities in the activity loss; more where a batch shows more.
+
+    Raises:
+        ValueError: If the tokenizer lacks a token, or the mix is empty or names another task.
+    """
+
+    def __init__(
+        self,
+        processor,
+        activities: Sequence[str],
+        mix: dict[str, float] | None = None,
+        num_options: int = 8,
+        num_candidates: int = 35,
+    ):
+        _check_tokenizer(processor)
+        mix = TASK_MIX if mix is None else mix
+        if not set(mix) <= set(TASKS) or min(mix.values(), default=0) < 0 or sum(mix.values()) <= 0:
+            raise ValueError(f"`mix` must give shares to some of {', '.join(TASKS)}, but is {mix}.")
+        self.processor = processor
+        self.mix = {task: mix.get(task, 0.0) for task in TASKS}
+        self.num_options, self.num_candidates = num_options, num_candidates
+        self.spellings: dict[str, list[str]] = {}  # of each activity
+        for name in activities:
+            self.spellings.setdefault(activity_key(name), []).append(name)
+
+    def __call__(self, items: list[dict]) -> dict[str, torch.Tensor]:
+        """
+        A batch.
+
+        Args:
+            items (`list[dict]`):
+                Of `MotionTextDataset`.
+
+        Returns:
+            `dict[str, torch.Tensor]`: `input_ids`, `attention_mask`, `labels` (-100 but for the answers),
+            `input_values`, `input_values_mask`; and where `mix` has embeddings `text_input_ids`,
+            `text_attention_mask` (zeros in rows of other tasks), `candidate_input_ids`, `candidate_attention_mask`,
+            `candidate_targets`.
+        """
+        rng = np.random.default_rng([item["seed"] for item in items])
+        features = pad_features(items)
+        counts = self.processor.num_motion_tokens(features["input_values_mask"].numpy())
+        activities = [self._key(item["activity"]) for item in items]
+        tasks = self._draw_tasks(activities, rng)
+        texts = [item["texts"][rng.integers(len(item["texts"]))] for item in items]
+        placements = [item["placements"] for item in items]
+        turns = [self._write(*row, rng) for row in zip(tasks, texts, activities, placements, strict=True)]
+        rows = [tokenise(self.processor, *turn, count) for turn, count in zip(turns, counts, strict=True)]
+        batch = {**pad_rows(rows, self.processor.tokenizer.pad_token_id), **features}
+        if self.mix["embedding"]:
+            is_embedding = [task == "embedding" for task in tasks]
+            batch |= self._pad_texts(
+                "text", [text if counted else None for text, counted in zip(texts, is_embedding, strict=True)]
+            )
+            if self.spellings:
+                shown = [key if counted else None for key, counted in zip(activities, is_embedding, strict=True)]
+                batch |= self._draw_candidates(shown, rng)
+        return batch
+
+    def _key(self, activity: str | None) -> str | None:
+        """Of an activity that is known."""
+        key = None if activity is None else activity_key(activity)
+        return key if key in self.spellings else None
+
+    def _draw_tasks(self, activities: list[str | None], rng: np.random.Generator) -> list[str]:
+        """Of each row: the shares are kept within every batch, so that its contrastive rows are always as many."""
+        shares = np.cumsum([self.mix[task] for task in TASKS]) / sum(self.mix.values())
+        places = (rng.permutation(len(activities)) + rng.random()) / len(activities)
+        tasks = [TASKS[i] for i in np.searchsorted(shares, places, side="right")]
+        otherwise = "caption" if self.mix["caption"] else "embedding"
+        return [
+            otherwise if task == "choice" and (key is None or len(self.spellings) < 2) else task
+            for task, key in zip(tasks, activities, strict=True)
+        ]
+
+    def _write(self, task: str, text: str, activity: str | None, placements, rng) -> tuple[str, str | None]:
+        """The prompt and the answer of a row."""
+        if task == "caption":
+            return caption_prompt(placements, rng=rng), text
+        if task == "motion":
+            return motion_prompt(text, placements, rng), self.processor.imu_token
+        if task == "embedding":
+            return embedding_prompt(placements, rng), None
+        others = [key for key in self.spellings if key != activity]
+        number = min(int(rng.integers(1, max(self.num_options, 2))), len(others))
+        keys = [activity, *(others[i] for i in rng.choice(len(others), number, replace=False))]
+        keys = [keys[i] for i in rng.permutation(len(keys))]
+        options = [self._spell(key, rng) for key in keys]
+        index = keys.index(activity)
+        return choice_prompt(options, placements, rng), choice_answer(index, options[index])
+
+    def _spell(self, key: str, rng: np.random.Generator) -> str:
+        spellings = self.spellings[key]
+        return spellings[rng.integers(len(spellings))]
+
+    def _draw_candidates(self, shown: list[str | None], rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Names of the activities that the rows show, and of others, and which are right."""
+        keys = list(dict.fromkeys(key for key in shown if key is not None))
+        others = [key for key in self.spellings if key not in keys]
+        number = min(max(self.num_candidates - len(keys), 0), len(others))
+        keys += [others[i] for i in rng.choice(len(others), number, replace=False)] if number else []
+        names = [
+            LABEL_TEMPLATES[rng.integers(len(LABEL_TEMPLATES))].replace("{}", self._spell(key, rng)) for key in keys
+        ]
+        targets = torch.tensor([[key == one for key in keys] for one in shown])
+        return {**self._pad_texts("candidate", names), "candidate_targets": targets}
+
+    def _pad_texts(self, name: str, texts: list[str | None]) -> dict[str, torch.Tensor]:
+        tokenizer = self.processor.tokenizer
+        ids = [[] if text is None else tokenizer(text)["input_ids"] for text in texts]
+        padded = pad_rows([(row, row) for row in ids], tokenizer.pad_token_id)
+        return {f"{name}_{part}": padded[part] for part in ("input_ids", "attention_mask")}
+
+
+class MotionCollator:
+    """
+    Makes batches of motion tokens alone, which the language model continues.
+
+    Args:
+        processor (`AnyMoProcessor`):
+            As in `MotionTextCollator`.
+    """
+
+    def __init__(self, processor):
+        _check_tokenizer(processor)
+        self.processor = processor
+
+    def __call__(self, items: list[dict]) -> dict[str, torch.Tensor]:
+        """`input_ids`, `attention_mask`, `labels`, `input_values` and `input_values_mask` of a batch."""
+        features = pad_features(items)
+        counts = self.processor.num_motion_tokens(features["input_values_mask"].numpy())
+        rows = [tokenise(self.processor, "", self.processor.imu_token, count) for count in counts]
+        return {**pad_rows(rows, self.processor.tokenizer.pad_token_id), **features}
+
+
+def tokenise(processor, prompt: str, answer: str | None, num_motion_tokens: int) -> tuple[list[int], list[int]]:
+    """Token ids and labels of a prompt and its answer, with the placeholders of the one recording in either."""
+    start, end = processor.imu_start_token, processor.imu_end_token
+    motion = start + processor.imu_token * num_motion_tokens + end
+    # Apart, as when the answer is generated: the prompt's tokens must not depend on what follows.
+    ids = list(processor.tokenizer(prompt.replace(processor.imu_token, motion))["input_ids"])
+    labels = [-100] * len(ids)
+    if answer is not None:
+        answer = answer.replace(processor.imu_token, motion) + TURN_END
+        answer_ids = processor.tokenizer(answer, add_special_tokens=False)["input_ids"]
+        ids, labels = ids + answer_ids, labels + answer_ids
+    return ids, labels
+
+
+def pad_rows(rows: list[tuple[list[int], list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """`input_ids`, `attention_mask` and `labels` of rows of ids and labels, padded on the right."""
+    length = max([1, *(len(ids) for ids, _ in rows)])
+    input_ids = torch.full((len(rows), length), pad_token_id)
+    attention_mask, labels = torch.zeros_like(input_ids), torch.full_like(input_ids, -100)
+    for i, (ids, row_labels) in enumerate(rows):
+        input_ids[i, : len(ids)] = torch.tensor(ids, dtype=torch.long)
+        attention_mask[i, : len(ids)] = 1
+        labels[i, : len(ids)] = torch.tensor(row_labels, dtype=torch.long)
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+
+
+def pad_features(items: list[dict]) -> dict[str, torch.Tensor]:
+    """`input_values` and `input_values_mask` of items, padded at the end."""
+    pad = torch.nn.utils.rnn.pad_sequence
+    return {name: pad([item[name] for item in items], batch_first=True) for name in FEATURES}
+
+
+def _check_tokenizer(processor) -> None:
+    tokenizer = processor.tokenizer
+    needed = (processor.imu_token, processor.imu_start_token, processor.imu_end_token, TURN_START, TURN_END)
+    missing = [token for token in needed if token not in tokenizer.get_vocab()]
+    if missing or tokenizer.pad_token_id is None:
+        raise ValueError(
+            f"The tokenizer must know {', '.join(needed)} and a token for padding, but lacks "
+            f"{', '.join(missing) or 'the one for padding'}; `prepare_tokenizer` adds them."
+        )
+
+
+__all__ = ["TASK_MIX", "MotionCollator", "MotionTextCollator", "MotionTextDataset", "activity_key", "activity_name"]
