@@ -10,10 +10,7 @@ writes `graph_encoder/` and `motion_tokenizer/`, and, with a language model, the
 them; `anymo_hf.hub.assemble` makes a Hub folder of it. Each part is optional, but the language model needs the others.
 
 It was written from the official training code and tested on files made after it, never on the released ones. It stops
-at whatever is missing, unknown, of another shape, or more than tensors and plain values, and, today, at two things
-that our models cannot hold: a graph as the official training code makes it, and the language model's poolers. A
-converted motion tokenizer gives the official codes but not the official reconstructions. The docstring of
-`anymo_hf.conversion_official` says why.
+at whatever is missing, unknown, of another shape, or more than tensors and plain values.
 """
 
 import argparse
@@ -43,7 +40,6 @@ def main(args: argparse.Namespace) -> None:
         if args.codebook_lookup:
             check_codebook(read_file(args.codebook_lookup), motion_tokenizer, args.codebook_lookup)
         motion_tokenizer.save_pretrained(output_dir / "motion_tokenizer")
-        print("The motion tokenizer gives the official codes, but not reconstructions: its decoder's norms differ.")
     if args.language_model:
         text_config = AutoConfig.from_pretrained(args.text_config) if args.text_config else None
         model, processor = convert_language_model(

@@ -6,16 +6,6 @@ Official AnyMo files as models of this package. Unverified on the original files
 Names, shapes and arithmetic follow the official training code (https://github.com/Breezelled/AnyMo, commits 66d36a4b
 and f7f712e5); the key names of the files on the Hub are not public. Whatever is missing, unknown or of another shape
 is an error, and nothing is loaded that could run code.
-
-What our models cannot hold today, and the official training code has:
-
-- a graph that gives messages away from the root the weights of those towards it, on the 16 edges that begin two or
-  more edges from the root (its distances end after one). Such an encoder is refused;
-- poolers whose tokens look at learned latents and which average over tokens; in ours the latents look at the tokens.
-  The tensors fit, the embeddings would be others. The language model is refused;
-- a norm over channels and all steps in the decoder of the motion tokenizer, where ours is over the channels of each
-  step. Its codes are exact, and all that later stages use; what `decode` makes of them is not the official
-  reconstruction, for no recording.
 """
 
 import copy
@@ -182,14 +172,14 @@ def convert_encoder(path: str | Path) -> AnyMoGraphEncoder:
         `AnyMoGraphEncoder`
 
     Raises:
-        ValueError: If the file does not hold the official encoder, or its graph is not ours.
+        ValueError: If the file does not hold the official encoder, or its graph is none that ours can have.
     """
     state, _ = read_state(path, "encoder_state_dict")
     names = encoder_names()
     check_keys(state, {*names, "A", "data_bn.num_batches_tracked"}, path)
     widths = [len(state[f"st_gcn_networks.{index}.gcn.conv.weight"]) // 3 for index in range(len(STRIDES))]
     config = AnyMoGraphEncoderConfig(hidden_sizes=widths, strides=STRIDES, normalization="batch_norm")
-    _check_graph(state["A"], config.segment_parents, path)
+    config.edge_partition = _edge_partition(state["A"], config.segment_parents, path)
     encoder = AnyMoGraphEncoder(config)
 
     shape = (config.num_segments, config.num_channels)
@@ -201,18 +191,16 @@ def convert_encoder(path: str | Path) -> AnyMoGraphEncoder:
     return encoder.eval()
 
 
-def _check_graph(adjacency: torch.Tensor, segment_parents: list[int], path: str | Path) -> None:
-    """Raise a `ValueError` unless messages go through the same weights as in our encoder."""
-    ours = segment_adjacency(segment_parents)
-    if adjacency.shape != ours.shape:
-        raise ValueError(f"{path} must have a graph `A` of shape {tuple(ours.shape)}, not {tuple(adjacency.shape)}.")
-    differing = ((adjacency.float() - ours).abs() > 1e-6).any(dim=0).nonzero().tolist()
-    if differing:
-        raise ValueError(
-            f"{path} has a graph `A` that our encoder cannot hold: on the {len(differing)} edges {differing} (sender, "
-            "receiver) messages go through other weights than in ours, which has some for all that go towards the "
-            "root and others for all that go away from it; the official latents would not come out."
-        )
+def _edge_partition(adjacency: torch.Tensor, segment_parents: list[int], path: str | Path) -> str:
+    """The configuration under which our graph is the file's."""
+    for name in ("st_gcn", "tree"):
+        ours = segment_adjacency(segment_parents, name)
+        if adjacency.shape == ours.shape and torch.allclose(adjacency.float(), ours, atol=1e-6):
+            return name
+    raise ValueError(
+        f"{path} has a graph `A` of shape {tuple(adjacency.shape)} that is not the official one of 23 segments and "
+        "three relations; our encoder derives its graph from `segment_parents` and cannot hold another."
+    )
 
 
 def motion_tokenizer_names() -> dict[str, str]:
@@ -237,10 +225,9 @@ def motion_tokenizer_names() -> dict[str, str]:
 
 def convert_motion_tokenizer(path: str | Path) -> AnyMoPQTokenizer:
     """
-    The official motion tokenizer, which gives the official codes, but not the official reconstructions.
+    The official motion tokenizer, which gives the official codes and reconstructions.
 
-    Its decoder normalises over channels and all steps, ours over the channels of each step: `decode` gives other
-    values.
+    Recordings that are padded in a batch are normalised without their padding, which the official decoder takes in.
 
     Args:
         path (`str` or `Path`):
@@ -273,6 +260,7 @@ def convert_motion_tokenizer(path: str | Path) -> AnyMoPQTokenizer:
             hidden_size=len(state["decoder.in_proj.weight"]),
             kernel_size=state["decoder.blocks.0.conv1.weight"].shape[-1],
             dilations=DILATIONS,
+            normalization="group_norm",
             commitment_loss_weight=config.get("commitment_weight", 0.25),
             dead_code_threshold=config.get("dead_code_threshold_ratio", 0.2),
             **sizes,
@@ -393,7 +381,10 @@ def convert_language_model(
     text_config=None,
 ) -> tuple[AnyMoForCausalLM, AnyMoProcessor]:  # fmt: skip
     """
-    The whole official model in single precision, and its processor: refused as long as our poolers are others.
+    The whole official model in single precision, and its processor.
+
+    Official text embeddings are of the words between a prompt before and after them: pass these as `content_mask` to
+    `get_text_features`.
 
     Args:
         path (`str` or `Path`):
@@ -411,9 +402,8 @@ def convert_language_model(
         `tuple[AnyMoForCausalLM, AnyMoProcessor]`
 
     Raises:
-        ValueError: Always, see `refuse_poolers`; and if the files are not those of one official model.
+        ValueError: If the files do not hold the official model, or do not belong together.
     """
-    refuse_poolers(path)
     state = read_file(path)
     text_tokenizer = convert_text_tokenizer(
         tokenizer_folder, motion_tokenizer.config.num_codebooks, motion_tokenizer.config.codebook_size
@@ -444,15 +434,6 @@ def convert_language_model(
         AnyMoFeatureExtractor(), text_tokenizer, num_codebooks=num_codebooks, codebook_size=codebook_size
     )
     return model.eval(), processor
-
-
-def refuse_poolers(path: str | Path) -> None:
-    """Raise the `ValueError` that says why a language model cannot be converted."""
-    raise ValueError(
-        f"{path} cannot be converted: in the official `imu_pooler` and `text_pooler` tokens look at latents and the "
-        "mean is over tokens, in ours latents look at tokens and the mean is over latents; equal shapes would give "
-        "other embeddings. Convert the encoder and the motion tokenizer without the language model."
-    )
 
 
 def _language_config(state, text_tokenizer, encoder, motion_tokenizer, text_config, path) -> AnyMoConfig:

@@ -23,7 +23,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from anymo_hf import AnyMoGraphEncoder, AnyMoPQTokenizer, conversion_official, hub
+from anymo_hf import AnyMoGraphEncoder, AnyMoPQTokenizer, hub
 from anymo_hf.conversion_official import check_codebook, convert_encoder, convert_motion_tokenizer, first_motion_token
 
 
@@ -47,16 +47,6 @@ def official_graph() -> torch.Tensor:
     for sender, receiver in links.nonzero().tolist():
         relation = 0 if sender == receiver else (1 if distance[sender] >= distance[receiver] else 2)
         graph[relation, sender, receiver] = 1 / degree[receiver]
-    return graph
-
-
-def tree_graph() -> torch.Tensor:
-    """The same with all distances, as our encoder has it."""
-    graph = official_graph()
-    for child, parent in enumerate(PARENTS):
-        if parent >= 0:
-            graph[2, parent, child] = graph[:, parent, child].sum()
-            graph[1, parent, child] = 0
     return graph
 
 
@@ -151,6 +141,20 @@ def official_codes(state, latents) -> torch.Tensor:
     return (x[..., None, :] - state["quantizer.embedding"]).square().sum(dim=-1).argmin(dim=-1)
 
 
+def official_reconstruction(state, codes) -> torch.Tensor:
+    entries = torch.cat([state["quantizer.embedding"][book][codes[..., book]] for book in range(BOOKS)], dim=-1)
+    x = F.layer_norm(entries, entries.shape[-1:], *layer(state, "decoder.in_norm")).transpose(1, 2)
+    x = F.conv1d(x, *layer(state, "decoder.in_proj"))
+    for i, dilation in enumerate((1, 2, 4)):
+        y = x
+        for part in (1, 2):
+            y = F.gelu(F.group_norm(y, 1, *layer(state, f"decoder.blocks.{i}.norm{part}")))
+            y = F.conv1d(y, *layer(state, f"decoder.blocks.{i}.conv{part}"), padding=dilation, dilation=dilation)
+        x = x + y
+    x = F.gelu(F.group_norm(x, 1, *layer(state, "decoder.out_norm")))
+    return F.conv1d(x, *layer(state, "decoder.out_proj")).transpose(1, 2)
+
+
 def text_config() -> Qwen2Config:
     return Qwen2Config(
         vocab_size=ROWS, hidden_size=HIDDEN, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
@@ -198,7 +202,7 @@ def write_text_tokenizer(folder):
 def files(tmp_path):
     """Official files of one training run, and their tensors."""
     torch.manual_seed(0)
-    encoder, tokenizer = encoder_state(tree_graph()), tokenizer_state()
+    encoder, tokenizer = encoder_state(), tokenizer_state()
     torch.save({"epoch": 3, "encoder_state_dict": encoder}, tmp_path / "encoder_best.pt")
     config = {"input_dim": 16, "num_codebooks": BOOKS, "codebook_size": CODES, "commitment_weight": 0.5}
     torch.save({"pqvae_state_dict": tokenizer, "config": config}, tmp_path / "tokenizer_export.pt")
@@ -257,16 +261,23 @@ def test_encoder_gives_the_official_latents(files, capsys):
             torch.testing.assert_close(outputs.pooled_latents, expected.mean(dim=2), atol=1e-5, rtol=1e-5)
 
 
-def test_motion_tokenizer_gives_the_official_codes(files, capsys):
+def test_motion_tokenizer_gives_the_official_codes_and_reconstruction(files):
     folder, _, state, _ = files
     run_script("--tokenizer", folder / "tokenizer_export.pt", "--output_dir", folder / "out")
-    assert "not reconstructions" in capsys.readouterr().out
     tokenizer = load(AnyMoPQTokenizer, folder / "out" / "motion_tokenizer")
     assert tokenizer.config.commitment_loss_weight == 0.5
     latents = torch.randn(3, 20, WIDTHS[-1])
     with torch.no_grad():
         codes = tokenizer.encode(latents)
-        assert torch.equal(codes, official_codes(state, latents).transpose(1, 2)) and len(codes.unique()) > 4
+        expected = official_codes(state, latents)
+        assert torch.equal(codes, expected.transpose(1, 2)) and len(codes.unique()) > 4
+        reconstruction = official_reconstruction(state, expected)
+        torch.testing.assert_close(tokenizer.decode(codes), reconstruction, atol=1e-5, rtol=1e-5)
+        # A shorter recording in the batch comes out as it does alone.
+        mask = torch.ones(3, 20, dtype=torch.bool)
+        mask[1, 11:] = False
+        alone = official_reconstruction(state, expected[1:2, :11])
+        torch.testing.assert_close(tokenizer.decode(codes, mask)[1:2, :11], alone, atol=1e-5, rtol=1e-5)
     before = tokenizer.codebooks.clone()
     tokenizer.update_codebooks(torch.randn(8, 20, WIDTHS[-1]))
     assert (tokenizer.codebooks - before).abs().max() < 10  # moved, not found anew
@@ -281,24 +292,28 @@ def official_embeddings(state, ids) -> torch.Tensor:
     return torch.where(index[..., None] >= 0, F.linear(hidden, *layer(state, "projector.2")), words)
 
 
+def official_pooled(state, name, hidden, mask) -> torch.Tensor:
+    def norm(x, part):
+        return F.rms_norm(x, x.shape[-1:], state[f"{name}.{part}.weight"])
+
+    attention = nn.MultiheadAttention(HIDDEN, 8, batch_first=True)
+    attention.load_state_dict({key: state[f"{name}.attn.{key}"] for key in attention.state_dict()})
+    latents = state[f"{name}.latents"].expand(len(hidden), -1, -1)
+    x = hidden + attention(norm(hidden, "token_norm"), norm(latents, "latent_norm"), latents)[0]
+    y = norm(x, "ffn.norm")
+    y = F.silu(F.linear(y, *layer(state, f"{name}.ffn.gate_proj"))) * F.linear(y, *layer(state, f"{name}.ffn.up_proj"))
+    x = x + F.linear(y, *layer(state, f"{name}.ffn.down_proj"))
+    pooled = torch.stack([rows[some].mean(dim=0) for rows, some in zip(x, mask, strict=True)])
+    return norm(pooled, "norm")
+
+
 def official_language_model(state) -> Qwen2ForCausalLM:
     model = Qwen2ForCausalLM(text_config())
     model.load_state_dict({key[4:]: value for key, value in state.items() if key.startswith("llm.")})
     return model.eval()
 
 
-@pytest.fixture
-def poolers_allowed(monkeypatch):
-    """For what of a language model does not depend on its poolers."""
-    monkeypatch.setattr(conversion_official, "refuse_poolers", lambda path: None)
-
-
-def test_language_model_is_refused_for_its_poolers(files):
-    with pytest.raises(ValueError, match="tokens look at latents"):
-        convert_all(files[0])
-
-
-def test_language_model_gives_the_official_logits(files, poolers_allowed):
+def test_whole_model_gives_the_official_logits_and_embeddings(files):
     folder, encoder, tokenizer, state = files
     out = convert_all(folder)
     model, processor = load(AutoModelForCausalLM, out), AutoProcessor.from_pretrained(out)
@@ -315,11 +330,27 @@ def test_language_model_gives_the_official_logits(files, poolers_allowed):
         embeddings = official_embeddings(state, ids)
         torch.testing.assert_close(logits, official(inputs_embeds=embeddings).logits, atol=1e-4, rtol=1e-4)
         assert processor.tokenizer.decode(ids[0])[:30].startswith("a person <imu_start>")
+
+        is_motion = (ids >= MOTION) & (ids < MOTION + BOOKS * CODES)
+        hidden = official.model(inputs_embeds=embeddings).last_hidden_state
+        pooled = official_pooled(state, "imu_pooler", hidden, is_motion) @ state["imu_embedding_head.weight"].T
+        mean = embeddings[is_motion].mean(dim=0, keepdim=True)
+        residual = F.rms_norm(mean, (HIDDEN,), state["imu_residual_norm.weight"]) @ state["imu_residual_head.weight"].T
+        expected = F.normalize(pooled + 0.25 * residual, dim=-1)
+        torch.testing.assert_close(model.model.get_imu_features(**inputs), expected, atol=1e-5, rtol=1e-4)
+
+        ids = torch.tensor([[2, 3, 4]])
+        content = torch.tensor([[False, True, True]])
+        embeddings = torch.cat([state["text_soft_prompt"][None], official_embeddings(state, ids)], dim=1)
+        hidden = official.model(inputs_embeds=embeddings).last_hidden_state[:, 3:]
+        pooled = official_pooled(state, "text_pooler", hidden, content) @ state["text_embedding_head.weight"].T
+        text = model.model.get_text_features(ids, content_mask=content)
+        torch.testing.assert_close(text, F.normalize(pooled, dim=-1), atol=1e-5, rtol=1e-4)
     hub.assemble(out, folder / "hub")
     assert (folder / "hub" / "graph_encoder" / "model.safetensors").is_file()
 
 
-def test_tokens_keep_their_ids_under_our_names(files, poolers_allowed):
+def test_tokens_keep_their_ids_under_our_names(files):
     folder = files[0]
     tokenizer = AutoProcessor.from_pretrained(convert_all(folder)).tokenizer
     names = ["<imu_start>", "<imu_end>", "<motion_0_0>", "<motion_1_0>", "<motion_1_7>", "<imu>"]
@@ -374,12 +405,6 @@ def test_another_graph_is_refused(files):
         convert_encoder(save_encoder(folder, state | {"A": state["A"].roll(1, dims=2)}))
 
 
-def test_graph_of_the_official_code_is_refused(files):
-    folder, state, _, _ = files
-    with pytest.raises(ValueError, match=r"on the 16 edges \[\[2, 3\], \[3, 4\]"):
-        convert_encoder(save_encoder(folder, state | {"A": official_graph()}))
-
-
 class Malicious:
     def __reduce__(self):
         return (Path.touch, (Path("touched"),))
@@ -414,7 +439,7 @@ def test_files_that_do_not_belong_together_are_refused(files):
 
 
 @pytest.mark.parametrize("key", ["text_pooler.attn.in_proj_bias", "llm.model.norm.weight", "flat_codebook"])
-def test_language_model_must_be_complete(files, key, poolers_allowed):
+def test_language_model_must_be_complete(files, key):
     folder = files[0]
     state = load_file(folder / "model.safetensors")
     save_file({name: value for name, value in state.items() if name != key}, folder / "model.safetensors")
@@ -422,7 +447,7 @@ def test_language_model_must_be_complete(files, key, poolers_allowed):
         convert_all(folder)
 
 
-def test_untied_head_is_refused(files, poolers_allowed):
+def test_untied_head_is_refused(files):
     folder = files[0]
     state = load_file(folder / "model.safetensors")
     save_file(state | {"llm.lm_head.weight": state["llm.lm_head.weight"] + 1}, folder / "model.safetensors")

@@ -40,6 +40,10 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Frames that a temporal convolution sees, an odd number.
         normalization (`str`, *optional*, defaults to `"layer_norm"`):
             `"layer_norm"` over channels, or `"batch_norm"` for official weights.
+        edge_partition (`str`, *optional*, defaults to `"tree"`):
+            Which weights a message goes through: `"tree"` has some for messages towards the root and others for those
+            away from it; `"st_gcn"`, for official weights, tells them apart on the edges within two of the root only,
+            as ST-GCN's distances end after one edge, and uses the former for both directions of all others.
         norm_eps (`float`, *optional*, defaults to 1e-05):
             Added to variances.
         dropout (`float`, *optional*, defaults to 0.0):
@@ -81,6 +85,7 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
     strides: list[int] | tuple[int, ...] = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
     temporal_kernel_size: int = 9
     normalization: str = "layer_norm"
+    edge_partition: str = "tree"
     norm_eps: float = 1e-5
     dropout: float | int = 0.0
     initializer_range: float = 0.02
@@ -151,6 +156,8 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             raise ValueError(f"`normalization` must be 'layer_norm' or 'batch_norm', but is {self.normalization!r}.")
         if self.pooled_segments not in ("all", "observed"):
             raise ValueError(f"`pooled_segments` must be 'all' or 'observed', but is {self.pooled_segments!r}.")
+        if self.edge_partition not in ("tree", "st_gcn"):
+            raise ValueError(f"`edge_partition` must be 'tree' or 'st_gcn', but is {self.edge_partition!r}.")
         if self.hidden_size % self.predictor_num_attention_heads:
             raise ValueError(
                 f"`predictor_num_attention_heads` must divide the last of `hidden_sizes`, {self.hidden_size}, but is "
@@ -191,6 +198,9 @@ class AnyMoPQTokenizerConfig(PreTrainedConfig):
             Of each of its layers.
         kernel_size (`int`, *optional*, defaults to 3):
             Of its convolutions.
+        normalization (`str`, *optional*, defaults to `"layer_norm"`):
+            Of the decoder: `"layer_norm"` over the channels of a step, or `"group_norm"` over channels and all steps
+            of a recording, for official weights.
         norm_eps (`float`, *optional*, defaults to 1e-05):
             Added to variances.
         codebook_decay (`float`, *optional*, defaults to 0.99):
@@ -215,6 +225,7 @@ class AnyMoPQTokenizerConfig(PreTrainedConfig):
     hidden_size: int = 256
     dilations: list[int] | tuple[int, ...] = (1, 2, 4)
     kernel_size: int = 3
+    normalization: str = "layer_norm"
     norm_eps: float = 1e-5
     codebook_decay: float = 0.99
     codebook_eps: float = 1e-5
@@ -243,6 +254,8 @@ class AnyMoPQTokenizerConfig(PreTrainedConfig):
                 "`num_codebooks`, `codebook_size` and `codebook_dim` must be positive, but are "
                 f"{self.num_codebooks}, {self.codebook_size} and {self.codebook_dim}."
             )
+        if self.normalization not in ("layer_norm", "group_norm"):
+            raise ValueError(f"`normalization` must be 'layer_norm' or 'group_norm', but is {self.normalization!r}.")
         if self.step_stride not in (1, 2, 4):
             raise ValueError(f"`step_stride` must be 1, 2 or 4, but is {self.step_stride}.")
         if self.kernel_size % 2 == 0:

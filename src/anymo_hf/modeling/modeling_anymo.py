@@ -314,6 +314,7 @@ class AnyMoModel(AnyMoPreTrainedModel):
         self,
         input_ids: torch.LongTensor,
         attention_mask: torch.Tensor | None = None,
+        content_mask: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.FloatTensor:
         """
@@ -324,6 +325,8 @@ class AnyMoModel(AnyMoPreTrainedModel):
                 Padded on the right.
             attention_mask (`torch.Tensor` of shape `(batch_size, sequence_length)`, *optional*):
                 0 for padding.
+            content_mask (`torch.Tensor` of that shape, *optional*, defaults to `None`):
+                Which tokens the embedding is of, where others are a prompt around them; all that are not padding.
             **kwargs:
                 What else the language model takes.
 
@@ -335,11 +338,13 @@ class AnyMoModel(AnyMoPreTrainedModel):
         positions = torch.arange(self.config.num_soft_prompt_tokens, device=input_ids.device)
         prompt = self.text_soft_prompt(positions).expand(len(input_ids), -1, -1)
         embeddings = torch.cat([prompt, self.embed_tokens(input_ids).to(prompt.dtype)], dim=1)
+        content_mask = attention_mask if content_mask is None else content_mask
         attention_mask = F.pad(attention_mask, (prompt.shape[1], 0), value=1)
         outputs = self.language_model(
             inputs_embeds=embeddings, attention_mask=attention_mask, use_cache=False, **kwargs
         )
-        pooled = self.text_pooler(outputs.last_hidden_state, attention_mask.bool())
+        # The soft prompt tells how to read; what it says itself is no part of the text.
+        pooled = self.text_pooler(outputs.last_hidden_state[:, prompt.shape[1] :], content_mask.bool())
         return F.normalize(self.text_head(pooled), dim=-1)
 
 

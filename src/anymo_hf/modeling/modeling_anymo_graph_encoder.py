@@ -58,13 +58,15 @@ class AnyMoGraphEncoderOutput(ModelOutput):
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
 
 
-def segment_adjacency(segment_parents: list[int]) -> torch.Tensor:
+def segment_adjacency(segment_parents: list[int], edge_partition: str = "tree") -> torch.Tensor:
     """
     Who sends to whom on the body graph.
 
     Args:
         segment_parents (`list[int]`):
             Index of every segment's parent, -1 at the root.
+        edge_partition (`str`, *optional*, defaults to `"tree"`):
+            As in the configuration.
 
     Returns:
         `torch.Tensor` of shape `(3, num_segments, num_segments)`: Entry `[relation, sender, receiver]`; the relations
@@ -75,7 +77,9 @@ def segment_adjacency(segment_parents: list[int]) -> torch.Tensor:
     for child, parent in enumerate(segment_parents):
         if parent >= 0:
             adjacency[1, child, parent] = 1.0
-            adjacency[2, parent, child] = 1.0
+            # CODEPATH: ST-GCN's distances from the root end after one edge; beyond, both directions look alike to it.
+            is_told_apart = edge_partition == "tree" or parent == 0 or segment_parents[parent] == 0
+            adjacency[2 if is_told_apart else 1, parent, child] = 1.0
     return adjacency / adjacency.sum(dim=(0, 1))
 
 
@@ -125,7 +129,8 @@ class AnyMoGraphConvolution(nn.Module):
         num_segments = config.num_segments
         self.projection = nn.Linear(in_channels, NUM_RELATIONS * out_channels)
         self.edge_importance = nn.Parameter(torch.ones(NUM_RELATIONS, num_segments, num_segments))
-        self.adjacency = nn.Buffer(segment_adjacency(config.segment_parents), persistent=False)
+        adjacency = segment_adjacency(config.segment_parents, config.edge_partition)
+        self.adjacency = nn.Buffer(adjacency, persistent=False)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         num_segments, batch_size, num_frames, in_channels = hidden_states.shape
@@ -210,7 +215,8 @@ class AnyMoGraphEncoderPreTrainedModel(PreTrainedModel):
             init.zeros_(module.mask_token)
         elif isinstance(module, AnyMoGraphConvolution):
             init.ones_(module.edge_importance)
-            init.copy_(module.adjacency, segment_adjacency(self.config.segment_parents))
+            adjacency = segment_adjacency(self.config.segment_parents, self.config.edge_partition)
+            init.copy_(module.adjacency, adjacency)
             init.kaiming_normal_(module.projection.weight, nonlinearity="relu")
         elif isinstance(module, nn.Conv2d):  # not the block: modules without parameters of their own are passed over
             init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -26,7 +26,7 @@ class AnyMoRMSNorm(nn.Module):
 
     def __init__(self, config: AnyMoConfig):
         super().__init__()
-        self.eps = getattr(config.text_config, "rms_norm_eps", 1e-6)
+        self.eps = torch.finfo(torch.float32).eps  # as torch's own RMSNorm, with which official weights were trained
         self.weight = nn.Parameter(torch.ones(config.text_config.hidden_size))
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
@@ -37,9 +37,9 @@ class AnyMoRMSNorm(nn.Module):
 
 class AnyMoAttentionPooler(nn.Module):
     """
-    Learned queries look at the hidden states of some tokens; their mean is what the tokens say together.
+    Tokens look up what they hold in a learned dictionary; the mean of what they find is what they say together.
 
-        tokens (B, L, D), queries (num_latents, D) -> attention -> + feed-forward -> norm -> mean over the queries
+        tokens (B, L, D), latents (num_latents, D) -> attention -> + feed-forward -> mean over some tokens -> norm
     """
 
     def __init__(self, config: AnyMoConfig):
@@ -60,18 +60,22 @@ class AnyMoAttentionPooler(nn.Module):
 
     def forward(self, hidden_states: torch.Tensor, tokens_mask: torch.Tensor) -> torch.Tensor:
         latents = self.latents.expand(len(hidden_states), -1, -1)
-        tokens = self.token_norm(hidden_states)
         query, key, value = (
             states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for states in (self.q_proj(self.latent_norm(latents)), self.k_proj(tokens), self.v_proj(tokens))
+            for states in (
+                self.q_proj(self.token_norm(hidden_states)),
+                self.k_proj(self.latent_norm(latents)),
+                self.v_proj(latents),
+            )
         )
-        # A row without any token would be a softmax over nothing; it looks at all and is worth nothing.
+        attended = F.scaled_dot_product_attention(query, key, value)
+        tokens = hidden_states + self.o_proj(attended.transpose(1, 2).flatten(2))
+        states = self.feed_forward_norm(tokens)
+        tokens = tokens + self.down_proj(F.silu(self.gate_proj(states)) * self.up_proj(states))
+        # A row without any token would be a mean over nothing; it takes all and is worth nothing.
         tokens_mask = tokens_mask | ~tokens_mask.any(dim=1, keepdim=True)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=tokens_mask[:, None, None, :])
-        latents = latents + self.o_proj(attended.transpose(1, 2).flatten(2))
-        states = self.feed_forward_norm(latents)
-        latents = latents + self.down_proj(F.silu(self.gate_proj(states)) * self.up_proj(states))
-        return self.norm(latents).mean(dim=1)
+        share = tokens_mask[..., None].to(tokens.dtype)
+        return self.norm((tokens * share).sum(dim=1) / share.sum(dim=1))
 
 
 def gather_with_gradient(tensor: torch.Tensor) -> torch.Tensor:

@@ -25,6 +25,7 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_anymo import AnyMoPQTokenizerConfig
+from .modeling_anymo_temporal_decoder import AnyMoTemporalDecoder
 
 
 # Rows that are compared with a whole codebook at once: their distances stay in the processor's cache.
@@ -252,47 +253,6 @@ def _gather_rows(vectors: torch.Tensor) -> torch.Tensor:
     parts = [torch.empty_like(padded) for _ in range(world_size)]
     torch.distributed.all_gather(parts, padded)
     return torch.cat([part[:, : int(number)] for part, number in zip(parts, numbers, strict=True)], dim=1)
-
-
-class AnyMoTemporalResidual(nn.Module):
-    """Two dilated convolutions over time and a path around them."""
-
-    def __init__(self, config: AnyMoPQTokenizerConfig, dilation: int):
-        super().__init__()
-        padding = dilation * (config.kernel_size // 2)
-        options = {"kernel_size": config.kernel_size, "padding": padding, "dilation": dilation}
-        self.norms = nn.ModuleList(nn.LayerNorm(config.hidden_size, eps=config.norm_eps) for _ in range(2))
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(config.hidden_size, config.hidden_size, **options) for _ in range(2)
-        )
-
-    def forward(self, hidden_states: torch.Tensor, steps_mask: torch.Tensor) -> torch.Tensor:
-        residual = hidden_states
-        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            # Steps behind a recording's end must look like the padding of the convolution.
-            hidden_states = F.gelu(norm(hidden_states)) * steps_mask[..., None].to(hidden_states.dtype)
-            hidden_states = convolution(hidden_states.transpose(1, 2)).transpose(1, 2)
-        return residual + hidden_states
-
-
-class AnyMoTemporalDecoder(nn.Module):
-    """Codebook entries over time to features over time."""
-
-    def __init__(self, config: AnyMoPQTokenizerConfig, output_size: int):
-        super().__init__()
-        code_size = config.num_codebooks * config.codebook_dim
-        self.input_norm = nn.LayerNorm(code_size, eps=config.norm_eps)
-        self.input_projection = nn.Linear(code_size, config.hidden_size)
-        self.layers = nn.ModuleList(AnyMoTemporalResidual(config, dilation) for dilation in config.dilations)
-        self.output_norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps)
-        self.output_projection = nn.Linear(config.hidden_size, output_size)
-
-    def forward(self, quantised: torch.Tensor, steps_mask: torch.Tensor) -> torch.Tensor:
-        hidden_states = self.input_projection(self.input_norm(quantised))
-        for layer in self.layers:
-            hidden_states = layer(hidden_states, steps_mask)
-        hidden_states = self.output_projection(F.gelu(self.output_norm(hidden_states)))
-        return hidden_states * steps_mask[..., None].to(hidden_states.dtype)
 
 
 class AnyMoPQTokenizerPreTrainedModel(PreTrainedModel):

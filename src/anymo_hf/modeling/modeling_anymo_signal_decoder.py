@@ -26,11 +26,11 @@ from .configuration_anymo import AnyMoPQTokenizerConfig
 from .modeling_anymo_pq_tokenizer import (
     AnyMoPQTokenizer,
     AnyMoPQTokenizerPreTrainedModel,
-    AnyMoTemporalDecoder,
     check_codes,
     look_up,
     spread_codes,
 )
+from .modeling_anymo_temporal_decoder import AnyMoTemporalDecoder
 
 
 NUM_SEGMENTS, NUM_CHANNELS = 23, 6
