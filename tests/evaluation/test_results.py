@@ -5,6 +5,8 @@ import json
 import pytest
 
 from anymo_hf.evaluation.results import (
+    PROBE_MARKS,
+    PROBE_METRIC,
     README_FIGURES,
     README_MARKS,
     Result,
@@ -102,3 +104,13 @@ def test_the_readme_shows_what_was_measured(tmp_path):
     assert f"| {words} | 0.03391 | 0.0518 | `python x.py` |" in rendered and "old" not in rendered
     assert rendered.startswith("before\n") and rendered.endswith("\nafter\n")
     assert render_readme(path, rendered) == rendered
+
+
+def test_probes_of_several_seeds_are_one_cell(tmp_path):
+    path = tmp_path / "results.jsonl"
+    where = {"table": "frozen encoder", "dataset": "d", "subset": "wrist", "metric": PROBE_METRIC}
+    rows = [result(value, model="pre-trained", seed=seed, **where) for seed, value in enumerate((40.0, 42.0, 47.0))]
+    append_results([*rows, result(38.26, model="hand-made features", **where), result(1.0)], path)
+    text = render_readme(path, "\n".join(["a", *README_MARKS, "b", *PROBE_MARKS, "c"]))
+    assert "| d, wrist | 43.0 (40.0 to 47.0) |  |  | 38.3 |" in text
+    assert text.startswith("a\n") and text.endswith("\nc") and text.count("| d") == 1

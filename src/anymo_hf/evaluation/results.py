@@ -25,6 +25,9 @@ COLUMNS = ("dataset", "subset", "model", "metric", "value", "ci", "num_windows",
            "chance", "majority", "same_data_as_published", "seed", "machine", "date", "commit", "note")  # fmt: skip
 
 README_MARKS = ("<!-- results -->", "<!-- end of results -->")
+PROBE_MARKS = ("<!-- frozen encoder -->", "<!-- end of frozen encoder -->")
+PROBE_METRIC = "5-shot, accuracy (%)"
+PROBE_MODELS = ("pre-trained", "untrained", "untrained, all segments pooled", "hand-made features")
 # What README shows: words, then table, dataset, subset and metric, then the models side by side.
 _OURS, _RECIPE = (
     ("anymo-hf, 25 Hz", "anymo-hf, 20 Hz", "anymo-hf"),
@@ -211,9 +214,34 @@ def render_readme(path: str | Path, readme: str) -> str:
             cells.append("" if result is None else _number(result.value))
             command = command or (result.command if result else "")
         lines.append(f"| {words} | {cells[0]} | {cells[1]} | `{command}` |")
-    before, rest = readme.split(README_MARKS[0])
-    after = rest.split(README_MARKS[1])[1]
-    return before + "\n".join([README_MARKS[0], *lines, README_MARKS[1]]) + after
+    readme = _between(README_MARKS, lines, readme)
+    return _between(PROBE_MARKS, _probe_lines(path), readme) if PROBE_MARKS[0] in readme else readme
+
+
+def _probe_lines(path: str | Path) -> list[str]:
+    """Few-shot accuracy on frozen features: means over seeds, with the lowest and the highest of several."""
+    found = {}
+    for result in read_results(path):
+        if result.table == "frozen encoder" and result.metric == PROBE_METRIC:
+            models = found.setdefault((result.dataset, result.subset), {})
+            models.setdefault(result.model, []).append(result.value)
+    lines = [f"| recordings | {' | '.join(PROBE_MODELS)} |", "|---" * (1 + len(PROBE_MODELS)) + "|"]
+    for (dataset, subset), models in found.items():
+        cells = [_mean_and_range(models.get(model, [])) for model in PROBE_MODELS]
+        lines.append(f"| {dataset}, {subset} | {' | '.join(cells)} |")
+    return lines
+
+
+def _mean_and_range(values: list[float]) -> str:
+    if not values:
+        return ""
+    text = f"{sum(values) / len(values):.1f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.1f} to {max(values):.1f})"
+
+
+def _between(marks: tuple[str, str], lines: list[str], readme: str) -> str:
+    before, rest = readme.split(marks[0])
+    return before + "\n".join([marks[0], *lines, marks[1]]) + rest.split(marks[1])[1]
 
 
 def _cell(result: Result, column: str) -> str:
