@@ -30,13 +30,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoProcessor
 
 from anymo_hf.evaluation.har_datasets import load_har_recordings
-from anymo_hf.evaluation.results import (
-    DEFAULT_PATH,
-    Result,
-    append_results,
-    current_commit,
-    machine_description,
-)
+from anymo_hf.evaluation.results import DEFAULT_PATH, Result, append_results, current_commit, machine_description
 from anymo_hf.modeling.configuration_anymo import AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig
 from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
 from anymo_hf.modeling.modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
@@ -139,15 +133,12 @@ def make_generators(model, processor) -> dict[str, Callable]:
     features = {name: features[name] for name in ("input_values", "input_values_mask")}
     inputs = processor(imu=features, text=[caption_prompt([PLACE])], return_tensors="pt")
     values = {name: inputs[name] for name in features}
-    mask = inputs["attention_mask"]
     tokens = model.model.insert_motion_tokens(inputs["input_ids"], **values)
     alone, suppressed = language_model_of(model), model.generation_config.suppress_tokens
 
     def write(writer, input_ids, number, **options):
-        written = writer.generate(
-            input_ids=input_ids, attention_mask=mask, do_sample=False, max_new_tokens=number, min_new_tokens=number,
-            **options,
-        )  # fmt: skip
+        options.update(max_new_tokens=number, min_new_tokens=number, do_sample=False)
+        written = writer.generate(input_ids=input_ids, attention_mask=inputs["attention_mask"], **options)
         # A text that ends early would make a token look cheap.
         if written.shape[1] != input_ids.shape[1] + number:
             raise RuntimeError(f"{number} new tokens were asked for, but {written.shape[1]} tokens came in all.")
