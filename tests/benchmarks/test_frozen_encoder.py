@@ -98,7 +98,11 @@ def test_summary_counts_sets_that_are_won(frozen, tmp_path):
     out, evaluations = tmp_path / "results.jsonl", frozen_encoder.choose_evaluations(["dsads", "umafall"])
     blind = encoder_controls.Features("untrained", 0, "3", lambda windows: np.ones((len(windows), 1)))
     frozen_encoder.run(evaluations, [mean_force("pre-trained"), blind], tmp_path, out, COMMON)
-    assert "pre-trained beats untrained in 5-shot accuracy on 2 of 2 sets" in frozen_encoder.summary(read_results(out))
+    words = "pre-trained beats the better untrained network in 5-shot accuracy on {} of 2 sets"
+    assert words.format(2) in frozen_encoder.summary(read_results(out))
+    # The better of both kinds of untrained network counts.
+    frozen_encoder.run(evaluations, [mean_force("untrained, all segments pooled")], tmp_path, out, COMMON)
+    assert words.format(0) in frozen_encoder.summary(read_results(out))
 
 
 def test_untrained_network_shares_sizes_and_statistics_only(tmp_path):
