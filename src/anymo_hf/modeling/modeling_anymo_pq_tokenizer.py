@@ -25,7 +25,7 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_anymo import AnyMoPQTokenizerConfig
-from .modeling_anymo_temporal_decoder import AnyMoTemporalDecoder
+from .modeling_anymo_temporal_decoder import AnyMoTemporalDecoder, AnyMoTemporalNorm
 
 
 # Rows that are compared with a whole codebook at once: their distances stay in the processor's cache.
@@ -271,6 +271,9 @@ class AnyMoPQTokenizerPreTrainedModel(PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, nn.Conv1d):
             init.kaiming_normal_(module.weight, nonlinearity="relu")
+            init.zeros_(module.bias)
+        elif isinstance(module, AnyMoTemporalNorm):
+            init.ones_(module.weight)
             init.zeros_(module.bias)
         elif isinstance(module, AnyMoProductQuantizer):
             init.normal_(module.codebooks)
