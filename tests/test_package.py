@@ -3,15 +3,18 @@
 """The package as a whole: what importing it costs, what it exports, what its pages say."""
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import anymo_hf
 from anymo_hf.simulation import conversion
+from anymo_hf.simulation.synthesis import demo_motion
 
 
 ROOT = Path(__file__).parents[1]
@@ -51,8 +54,25 @@ def test_the_auto_classes_know_ours(tmp_path):
     assert isinstance(AutoFeatureExtractor.from_pretrained(tmp_path), anymo_hf.AnyMoFeatureExtractor)
 
 
+@pytest.fixture
+def watch_csv(tmp_path):
+    """What an app writes on the wrist: a real recording where the data lies at hand, else a simulated one."""
+    if "ANYMO_DATA" in os.environ:
+        table = pd.read_parquet(Path(os.environ["ANYMO_DATA"]) / "har" / "wisdm2019.parquet")
+        placed = table[table["placement"] == "wrist of the dominant hand"]
+        table = placed[placed["recording"] == placed["recording"].iloc[0]]
+        table = table[["t", "acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z"]]
+    else:
+        kinematics = anymo_hf.SegmentKinematics.from_motion(demo_motion())
+        readings = anymo_hf.simulate_imu(kinematics, anymo_hf.Placements.from_names(["left wrist"]))[:, 0].numpy()
+        table = pd.DataFrame(readings, columns=["acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z"])
+        table.insert(0, "t", kinematics.timestamps)
+    table.to_csv(tmp_path / "watch.csv", index=False)
+
+
 @pytest.mark.parametrize("page", ["README.md"])
-def test_code_blocks_run(page, tmp_path, monkeypatch):
+def test_code_blocks_run(page, tmp_path, monkeypatch, watch_csv):
+    (tmp_path / "anymo").symlink_to(ROOT / "anymo")  # a page's paths are those of the repository
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     assert blocks
