@@ -18,6 +18,9 @@ with the narrations of one forward pass: `per_device_train_batch_size` times the
 share of `embedding` counts. Gradient accumulation averages such losses and adds no negatives: for more, raise the
 batch, with `--gradient_checkpointing` if need be. Language losses are averaged over all tokens of a step.
 
+`--teacher_texts FILE`, from `embed_texts.py`, teaches the text side words that no motion came with: similarities of
+texts are drawn to those of a model of sentences, in every step beside the other losses.
+
 Several processes: `torchrun --nproc_per_node 2 ...`. Started again with the same `--output_dir` it goes on from the
 last checkpoint. Losses are logged one by one, also on held-out subjects.
 """
@@ -32,9 +35,11 @@ from transformers.trainer_utils import get_last_checkpoint
 from anymo_hf import AnyMoForCausalLM
 from anymo_hf.training import EpochCallback
 from anymo_hf.training.motion_text import TASKS, MotionTextCollator, MotionTextDataset
+from anymo_hf.training.text_distillation import TeacherTexts, relational_loss
 
 
 LOSSES = ("language_loss", "narration_loss", "activity_loss")
+TEACHER = ("teacher_input_ids", "teacher_attention_mask", "teacher_similarities")
 ADAPTED = r"model\.language_model\..*\.(q|k|v|o|gate|up|down)_proj"
 TRAINED_WHOLE = [
     "projector",
@@ -63,6 +68,8 @@ class ScriptArguments:
     language_loss_weight: float | None = field(default=None, metadata={"help": "None keeps that of the model"})
     narration_loss_weight: float | None = field(default=None, metadata={"help": "as above"})
     activity_loss_weight: float | None = field(default=None, metadata={"help": "as above"})
+    teacher_texts: str | None = field(default=None, metadata={"help": "file that embed_texts.py wrote"})
+    distillation_loss_weight: float = field(default=1.0, metadata={"help": "of the loss on teacher texts"})
     lora: bool = field(default=False, metadata={"help": "train adapters instead of all weights"})
     lora_rank: int = field(default=16)
     lora_alpha: int = field(default=32)
@@ -76,11 +83,13 @@ class InstructionTrainer(Trainer):
     # `compute_loss` has done what accumulation needs.
     loss_is_scaled_for_ga = True
 
-    def __init__(self, **kwargs):
+    def __init__(self, distillation_loss_weight: float = 1.0, **kwargs):
         super().__init__(**kwargs)
+        self.distillation_loss_weight = distillation_loss_weight
         self.losses = {True: {}, False: {}}  # since the last log, of training and of evaluation
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        teacher = [inputs.pop(name, None) for name in TEACHER]
         # No answer at all, say embeddings only, is a loss of nothing over nothing.
         outputs = model(**inputs, num_items_in_batch=num_items_in_batch.clamp(min=1))
         config = self.accelerator.unwrap_model(model).config
@@ -91,12 +100,22 @@ class InstructionTrainer(Trainer):
         for name in LOSSES[1:]:
             if outputs[name] is not None:
                 loss = loss + getattr(config, f"{name}_weight") * outputs[name] / num_micro_batches
+        if teacher[0] is not None:
+            outputs["distillation_loss"] = self.distil(model, *teacher)
+            loss = loss + self.distillation_loss_weight * outputs["distillation_loss"] / num_micro_batches
         self._remember(outputs, model.training, num_micro_batches * num_processes)
         return (loss, outputs) if return_outputs else loss
 
+    def distil(self, model, input_ids, attention_mask, similarities) -> torch.Tensor:
+        """The loss on texts of the teacher."""
+        whole = self.accelerator.unwrap_model(model)
+        whole = whole.get_base_model() if hasattr(whole, "get_base_model") else whole
+        features = whole.model.get_text_features(input_ids, attention_mask)
+        return relational_loss(features, similarities, whole.config.temperature)
+
     def _remember(self, outputs, training: bool, num_parts: int) -> None:
-        for name in LOSSES:
-            if outputs[name] is not None:
+        for name in (*LOSSES, "distillation_loss"):
+            if outputs.get(name) is not None:
                 scale = num_parts if name == "language_loss" else 1
                 self.losses[training].setdefault(name, []).append(outputs[name].detach() * scale)
 
@@ -146,11 +165,18 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
     model.model.graph_encoder.requires_grad_(False)
     model.model.motion_tokenizer.requires_grad_(False)
     mix = {task: getattr(script_args, task) for task in TASKS}
+    teacher_texts = None if script_args.teacher_texts is None else TeacherTexts.from_file(script_args.teacher_texts)
     trainer = InstructionTrainer(
+        distillation_loss_weight=script_args.distillation_loss_weight,
         model=add_adapters(model, script_args) if script_args.lora else model,
         args=training_args,
         data_collator=MotionTextCollator(
-            processor, dataset.activities, mix, script_args.num_options, script_args.num_candidates
+            processor,
+            dataset.activities,
+            mix,
+            script_args.num_options,
+            script_args.num_candidates,
+            teacher_texts,
         ),
         train_dataset=train_dataset,
         eval_dataset=eval_dataset,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from anymo_hf.training.prompts import LABEL_TEMPLATES
+from anymo_hf.prompts import LABEL_TEMPLATES
 
 
 LABELS = ["walking", "sitting", "standing up"]

@@ -22,10 +22,10 @@ from anymo_hf import (
     AnyMoGraphEncoderConfig,
     AnyMoPQTokenizer,
     AnyMoPQTokenizerConfig,
+    prompts,
 )
 from anymo_hf.modeling.modeling_anymo import AnyMoCausalLMOutput
 from anymo_hf.simulation.synthesis.folder import synthesise_motions
-from anymo_hf.training import prompts
 from anymo_hf.training.motion_text import MotionTextCollator, MotionTextDataset, pad_features
 
 

@@ -9,11 +9,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast
 
-from anymo_hf import AnyMoFeatureExtractor, AnyMoProcessor, SegmentKinematics, TextSpan
+from anymo_hf import AnyMoFeatureExtractor, AnyMoProcessor, SegmentKinematics, TextSpan, prompts
 from anymo_hf.processing.placements_anymo import NAMED_PLACEMENTS, SEGMENTS, get_placement
 from anymo_hf.simulation.conversion import save_kinematics
 from anymo_hf.simulation.synthesis import random_recording
-from anymo_hf.training import motion_text, prompts, views
+from anymo_hf.training import motion_text, views
 from anymo_hf.training.assembly import prepare_tokenizer
 from anymo_hf.training.motion_text import MotionCollator, MotionTextCollator, MotionTextDataset
 

@@ -3,6 +3,7 @@
 """Pipeline `imu-to-text`: what a recording shows, in a sentence, or the answer to a question about it."""
 
 from anymo_hf.pipelines.windows import WindowPipeline
+from anymo_hf.prompts import caption_prompt
 
 
 class IMUToTextPipeline(WindowPipeline):
@@ -55,8 +56,6 @@ class IMUToTextPipeline(WindowPipeline):
     def run_model(
         self, features, placements, question: str | None = None, max_new_tokens: int = 64, generate_kwargs=None
     ) -> list[dict]:
-        from anymo_hf.training.prompts import caption_prompt
-
         prompts = [caption_prompt(names, question) for names in placements]
         inputs = self.prepare(features, prompts, padding_side="left", room=max_new_tokens)
         tokenizer = self.processor.tokenizer

@@ -13,6 +13,7 @@ from transformers.pipelines.base import ChunkPipeline
 
 from anymo_hf.processing import Recording, make_recording, read_recording
 from anymo_hf.processing.placements_anymo import SEGMENTS, get_placement
+from anymo_hf.prompts import embedding_prompt
 
 
 TEXTS_PER_BATCH = 64
@@ -147,8 +148,6 @@ class WindowPipeline(ChunkPipeline):
 
     def embed_windows(self, features: dict[str, np.ndarray], placements: list[tuple[str, ...]]) -> torch.Tensor:
         """Embeddings of windows, unit length, of shape `(num_windows, hidden_size)`."""
-        from anymo_hf.training.prompts import embedding_prompt  # training costs time that `import anymo_hf` has not
-
         prompts = [embedding_prompt(names) for names in placements]
         inputs = self.prepare(features, prompts, padding_side="right")
         return self.model.base_model.get_imu_features(**inputs).float()

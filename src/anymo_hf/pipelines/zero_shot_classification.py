@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from anymo_hf.pipelines.windows import WindowPipeline
+from anymo_hf.prompts import LABEL_TEMPLATES
 
 
 class ZeroShotIMUClassificationPipeline(WindowPipeline):
@@ -102,8 +103,6 @@ class ZeroShotIMUClassificationPipeline(WindowPipeline):
         Returns:
             `torch.Tensor` of shape `(num_labels, hidden_size)`: float32, unit length, on the CPU.
         """
-        from anymo_hf.training.prompts import LABEL_TEMPLATES
-
         templates = LABEL_TEMPLATES if prompt_templates is None else tuple(prompt_templates)
         missing = [label for label in candidate_labels if (label, templates) not in self._label_embeddings]
         if missing:

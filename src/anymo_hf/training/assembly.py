@@ -22,7 +22,7 @@ from anymo_hf.modeling.configuration_anymo import AnyMoConfig
 from anymo_hf.modeling.modeling_anymo import AnyMoForCausalLM
 from anymo_hf.processing import AnyMoProcessor, add_motion_tokens
 from anymo_hf.processing.placements_anymo import NAMED_PLACEMENTS
-from anymo_hf.training.prompts import (
+from anymo_hf.prompts import (
     CHAT_TEMPLATE,
     LABEL_TEMPLATES,
     TURN_END,

@@ -13,12 +13,7 @@ import numpy as np
 import torch
 
 from anymo_hf.processing.placements_anymo import NAMED_PLACEMENTS, NUM_SEGMENTS
-from anymo_hf.simulation.body import BodySurface
-from anymo_hf.simulation.conversion import read_header
-from anymo_hf.simulation.kinematics import SegmentKinematics
-from anymo_hf.simulation.motion import TextSpan
-from anymo_hf.simulation.placements import Placements
-from anymo_hf.training.prompts import (
+from anymo_hf.prompts import (
     LABEL_TEMPLATES,
     TURN_END,
     TURN_START,
@@ -28,6 +23,12 @@ from anymo_hf.training.prompts import (
     embedding_prompt,
     motion_prompt,
 )
+from anymo_hf.simulation.body import BodySurface
+from anymo_hf.simulation.conversion import read_header
+from anymo_hf.simulation.kinematics import SegmentKinematics
+from anymo_hf.simulation.motion import TextSpan
+from anymo_hf.simulation.placements import Placements
+from anymo_hf.training.text_distillation import TeacherTexts
 from anymo_hf.training.views import (
     MAX_BODIES,
     MAX_VISIBLE_SEGMENTS,
@@ -275,6 +276,10 @@ class MotionTextCollator:
             Most options of a choice, which has at least two.
         num_candidates (`int`, *optional*, defaults to 35):
             Names of activities in the activity loss; more where a batch shows more.
+        teacher_texts (`TeacherTexts`, *optional*, defaults to `None`):
+            Texts whose similarities shall be learned beside; some of them come with every batch.
+        num_teacher_texts (`int`, *optional*, defaults to 64):
+            How many.
 
     Raises:
         ValueError: If the tokenizer lacks a token, or the mix is empty or names another task.
@@ -287,6 +292,8 @@ class MotionTextCollator:
         mix: dict[str, float] | None = None,
         num_options: int = 8,
         num_candidates: int = 35,
+        teacher_texts: TeacherTexts | None = None,
+        num_teacher_texts: int = 64,
     ):
         _check_tokenizer(processor)
         mix = TASK_MIX if mix is None else mix
@@ -295,6 +302,7 @@ class MotionTextCollator:
         self.processor = processor
         self.mix = {task: mix.get(task, 0.0) for task in TASKS}
         self.num_options, self.num_candidates = num_options, num_candidates
+        self.teacher_texts, self.num_teacher_texts = teacher_texts, num_teacher_texts
         self.spellings: dict[str, list[str]] = {}  # of each activity
         for name in activities:
             self.spellings.setdefault(activity_key(name), []).append(name)
@@ -311,7 +319,8 @@ class MotionTextCollator:
             `dict[str, torch.Tensor]`: `input_ids`, `attention_mask`, `labels` (-100 but for the answers),
             `input_values`, `input_values_mask`; and where `mix` has embeddings `text_input_ids`,
             `text_attention_mask` (zeros in rows of other tasks), `candidate_input_ids`, `candidate_attention_mask`,
-            `candidate_targets`.
+            `candidate_targets`; and with `teacher_texts` `teacher_input_ids`, `teacher_attention_mask` and
+            `teacher_similarities`.
         """
         rng = np.random.default_rng([item["seed"] for item in items])
         features = pad_features(items)
@@ -331,6 +340,9 @@ class MotionTextCollator:
             if self.spellings:
                 shown = [key if counted else None for key, counted in zip(activities, is_embedding, strict=True)]
                 batch |= self._draw_candidates(shown, rng)
+        if self.teacher_texts is not None:
+            drawn, similarities = self.teacher_texts.draw(self.num_teacher_texts, rng)
+            batch |= {**self._pad_texts("teacher", drawn), "teacher_similarities": similarities}
         return batch
 
     def _key(self, activity: str | None) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-from anymo_hf.training import prompts
+from anymo_hf import prompts
 
 
 def test_placements_are_named_in_the_words_of_the_table():
