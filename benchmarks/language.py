@@ -36,8 +36,8 @@ from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
 from anymo_hf.modeling.modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
 from anymo_hf.pipelines import DEFAULT_MODEL, ZeroShotIMUClassificationPipeline
 from anymo_hf.processing import AnyMoFeatureExtractor, Recording, make_recording
-from anymo_hf.training.assembly import assemble, train_text_tokenizer
 from anymo_hf.prompts import LABEL_TEMPLATES, caption_prompt
+from anymo_hf.training.assembly import assemble, train_text_tokenizer
 
 
 COMMAND = "python benchmarks/language.py"
