@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from anymo_hf.demo import run_demo
 from anymo_hf.simulation import report
 from anymo_hf.simulation.motion import SegmentMotion, TextSpan
-from anymo_hf.simulation.report import run_demo, write_report
+from anymo_hf.simulation.report import write_report
 from anymo_hf.simulation.synthesis import walk
 
 

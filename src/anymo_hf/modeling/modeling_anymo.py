@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import AutoModel, GenerationMixin, PreTrainedModel
+from transformers import AutoModel, GenerationConfig, GenerationMixin, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.processing_utils import Unpack
@@ -348,6 +348,16 @@ class AnyMoModel(AnyMoPreTrainedModel):
         return F.normalize(self.text_head(pooled), dim=-1)
 
 
+class AnyMoGenerationConfig(GenerationConfig):
+    """How `AnyMoForCausalLM` generates."""
+
+    @classmethod
+    def from_model_config(cls, model_config: PreTrainedConfig) -> GenerationConfig:
+        content = model_config.to_dict()
+        del content["temperature"]  # that of the contrastive losses is no business of sampling
+        return super().from_model_config(content)
+
+
 class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
     """
     `AnyMoModel` that writes: captions of recordings, answers, and motion tokens for texts.
@@ -359,6 +369,7 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
 
     _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
     _tp_plan = {"lm_head": "colwise_gather_output"}
+    generation_config_class = AnyMoGenerationConfig
 
     def __init__(self, config: AnyMoConfig):
         super().__init__(config)
@@ -366,8 +377,6 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
         self.vocab_size = config.text_config.vocab_size
         self.lm_head = nn.Linear(config.text_config.hidden_size, self.vocab_size, bias=False)
         self.post_init()
-        # It was taken from the configuration, where the word means that of the contrastive losses.
-        self.generation_config.temperature = None
 
     def get_input_embeddings(self) -> nn.Module:
         return self.model.get_input_embeddings()

@@ -1,6 +1,6 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A motion and what sensors on it would read, as one HTML page that stands alone; behind `anymo demo`."""
+"""A motion and what sensors on it would read, as one HTML page that stands alone."""
 
 import base64
 import html
@@ -23,7 +23,6 @@ from anymo_hf.simulation.kinematics import STANDARD_GRAVITY, SegmentKinematics
 from anymo_hf.simulation.motion import SegmentMotion
 from anymo_hf.simulation.placements import Placements
 from anymo_hf.simulation.report_page import PAGE
-from anymo_hf.simulation.synthesis import demo_motion
 from anymo_hf.version import __version__
 
 
@@ -34,29 +33,6 @@ MAX_DENSE = 30.0  # s of dense simulation
 PICTURE_DPI = 110
 
 
-def run_demo(path: str | Path | None = None, out: str | Path = "anymo_demo.html") -> Path:
-    """
-    Simulates sensors on a motion and writes the page that shows them; what `anymo demo` does.
-
-    Args:
-        path (`str` or `Path`, *optional*, defaults to `None`):
-            A motion file. `None` takes a synthetic person who walks, sits down and waves.
-        out (`str` or `Path`, *optional*, defaults to `"anymo_demo.html"`):
-            Where the page goes.
-
-    Returns:
-        `Path`: The page.
-    """
-    _check_writable(Path(out))
-    if path is None:
-        motion = demo_motion(bone_offsets=BodySurface.default().bone_offsets)
-        code = "motion = demo_motion(bone_offsets=BodySurface.default().bone_offsets)"
-        return write_report(motion, out, motion_code=code)
-    from anymo_hf.simulation.readers import load_motion
-
-    return write_report(load_motion(path), out, motion_code=f"motion = load_motion({str(path)!r})")
-
-
 def write_report(
     motion: SegmentMotion,
     path: str | Path,
@@ -65,6 +41,7 @@ def write_report(
     device: str = "watch",
     seed: int = 0,
     motion_code: str = "motion = demo_motion()",
+    more: Sequence[str] = (),
 ) -> Path:
     """
     Writes one HTML page about a motion and its simulated sensors.
@@ -87,6 +64,8 @@ def write_report(
             Of noise, mountings and dense placements.
         motion_code (`str`, *optional*, defaults to `"motion = demo_motion()"`):
             The line by which a reader of the page gets the motion.
+        more (`Sequence[str]`, *optional*, defaults to none):
+            Further sections in HTML, after what sensors read.
 
     Returns:
         `Path`: The page.
@@ -96,7 +75,7 @@ def write_report(
         ImportError: If matplotlib is missing.
     """
     path = Path(path)
-    _check_writable(path)
+    check_writable(path)
     whole = motion.duration
     stop = int(np.searchsorted(motion.timestamps, motion.timestamps[0] + MAX_SHOWN, "right"))
     motion = motion[:stop] if stop < motion.num_frames else motion
@@ -121,6 +100,7 @@ def write_report(
     words |= {f"{name}_picture": _embed(figure) for name, figure in pictures.items()}
     words |= {
         "texts": _text_rows(motion),
+        "more": "\n".join(more),
         "code": html.escape(_code(motion_code, sensors.names, sampling_rate, device)),
     }
     _write_atomically(path, Template(PAGE).substitute(words))
@@ -250,8 +230,8 @@ def _embed(figure) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _check_writable(path: Path) -> None:
-    """Fails before the work, not after it."""
+def check_writable(path: Path) -> None:
+    """Fails before the work, not after it: a `ValueError` if the page cannot be written there."""
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         reason = "that is a folder" if path.is_dir() else "its folder does not exist or cannot be written to"
         raise ValueError(f"The report cannot be written to {str(path)!r}: {reason}; choose another file.")
@@ -267,4 +247,4 @@ def _write_atomically(path: Path, text: str) -> None:
         raise ValueError(f"The report cannot be written to {str(path)!r}: {error}; choose another file.") from error
 
 
-__all__ = ["run_demo", "write_report"]
+__all__ = ["check_writable", "write_report"]

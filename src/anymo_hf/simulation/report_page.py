@@ -115,6 +115,7 @@ model must not rely on axes that nobody promised.</p>
 <div class="wide"><img src="$mounting_picture" alt="Force and angular rate of one spot for three mountings, and the vectors' lengths, which agree"></div>
 </section>
 
+$more
 <section>
 <h2>Do it yourself</h2>
 <pre><code>$code</code></pre>

@@ -1,0 +1,44 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The folder that is shared: small, complete, and with the same codes."""
+
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_language_scripts import _inputs, base, load_script, parts, pretrain  # noqa: F401
+from transformers import AutoFeatureExtractor, AutoModel, AutoModelForCausalLM, AutoProcessor
+
+from anymo_hf import AnyMoForCausalLM, AnyMoPQTokenizer, AnyMoSignalDecoder
+
+
+def test_whole_and_parts(parts, base, tmp_path, monkeypatch):  # noqa: F811
+    decoder = AnyMoSignalDecoder.from_motion_tokenizer(AnyMoPQTokenizer.from_pretrained(parts.motion_tokenizer))
+    decoder.save_pretrained(tmp_path / "decoder")
+    output = tmp_path / "anymo"
+    arguments = ["--model", str(base), "--signal_decoder", str(tmp_path / "decoder"), "--runs", str(base.parent)]
+    monkeypatch.setattr(sys, "argv", ["publish_checkpoint", *arguments, "--output", str(output)])
+    script = load_script("publish_checkpoint")
+    script.main()
+    stored = load_file(output / "model.safetensors")
+    for name, tensor in stored.items():
+        precise = name.startswith(("model.graph_encoder.", "model.motion_tokenizer."))
+        assert not tensor.is_floating_point() or tensor.dtype == (torch.float32 if precise else torch.bfloat16), name
+    before, after = AnyMoForCausalLM.from_pretrained(base).eval(), AutoModelForCausalLM.from_pretrained(output).eval()
+    assert {one.dtype for one in after.parameters()} == {torch.float32}
+    inputs = _inputs(parts, base)
+    features = inputs["input_values"], inputs["input_values_mask"]
+    assert torch.equal(before.model.get_motion_tokens(*features)[0], after.model.get_motion_tokens(*features)[0])
+    with torch.no_grad():
+        torch.testing.assert_close(before(**inputs).logits, after(**inputs).logits, atol=0.03, rtol=0.03)
+    for name in ("graph_encoder", "motion_tokenizer"):
+        part, whole = AutoModel.from_pretrained(output / name), getattr(after.model, name).state_dict()
+        assert all(torch.equal(tensor, whole[key]) for key, tensor in part.state_dict().items())
+    loaded = AnyMoSignalDecoder.from_pretrained(output / "signal_decoder").state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in decoder.state_dict().items())
+    extractor = AutoFeatureExtractor.from_pretrained(output / "graph_encoder")
+    assert extractor.to_dict() == AutoProcessor.from_pretrained(output).feature_extractor.to_dict()
+    assert (output / "curves.png").stat().st_size > 1000
+    with pytest.raises(ValueError, match="no checkpoint"):
+        script.plot_curves([tmp_path], tmp_path / "curves.png")

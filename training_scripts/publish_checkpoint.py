@@ -1,0 +1,80 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Makes of trained models the folder that is shared, with copies of its parts and the curves of their training.
+
+    python training_scripts/publish_checkpoint.py --model tuned/anymo --signal_decoder signals/signal_decoder \
+        --runs encoder tokenizer signals motion_lm tuned --output anymo
+
+The language model is stored in bfloat16; encoder and motion tokenizer stay in single precision, for a code is the
+nearest of many entries and rounded weights would choose others. `anymo push` shares the folder.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from transformers import AutoProcessor
+
+from anymo_hf import AnyMoForCausalLM, AnyMoSignalDecoder
+
+
+FULL_PRECISION = ("graph_encoder", "motion_tokenizer")
+
+
+def save_whole(source: Path, output: Path) -> AnyMoForCausalLM:
+    """Model and processor, in the precision in which they are shared."""
+    model = AnyMoForCausalLM.from_pretrained(source, dtype=torch.float32)
+    for name, module in model.model.named_children():
+        module.to(torch.float32 if name in FULL_PRECISION else torch.bfloat16)
+    model.lm_head.to(torch.bfloat16)
+    model.save_pretrained(output)
+    AutoProcessor.from_pretrained(source).save_pretrained(output)
+    return model
+
+
+def save_parts(model: AnyMoForCausalLM, output: Path, signal_decoder: Path | None) -> None:
+    """Encoder with its feature extractor, motion tokenizer and signal decoder, each in a folder of its own."""
+    for name in FULL_PRECISION:
+        getattr(model.model, name).save_pretrained(output / name)
+    AutoProcessor.from_pretrained(output).feature_extractor.save_pretrained(output / "graph_encoder")
+    if signal_decoder is not None:
+        AnyMoSignalDecoder.from_pretrained(signal_decoder).save_pretrained(output / "signal_decoder")
+
+
+def plot_curves(runs: list[Path], path: Path) -> None:
+    """Losses over steps, of training and of people held out, a panel per run."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(runs), figsize=(4 * len(runs), 3), squeeze=False, layout="constrained")
+    for panel, run in zip(panels[0], runs, strict=True):
+        states = sorted(run.glob("checkpoint-*/trainer_state.json"), key=lambda state: int(state.parent.name[11:]))
+        if not states:
+            raise ValueError(f"There is no checkpoint in {run}; give the `--output_dir` of a training script.")
+        history = json.loads(states[-1].read_text(encoding="utf-8"))["log_history"]
+        for name, style in (("loss", {"linewidth": 1}), ("eval_loss", {"marker": "o", "linestyle": "none"})):
+            steps, values = zip(*((row["step"], row[name]) for row in history if name in row), strict=True)
+            panel.plot(steps, values, label={"loss": "training", "eval_loss": "held out"}[name], **style)
+        panel.set(title=run.name, xlabel="step", ylabel="loss")
+    panels[0][0].legend()
+    figure.savefig(path, dpi=100)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="folder that instruction_tune.py wrote")
+    parser.add_argument("--signal_decoder", type=Path, help="folder that train_pq_tokenizer.py wrote")
+    parser.add_argument("--runs", type=Path, nargs="*", default=[], help="folders of training runs, for the curves")
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    model = save_whole(options.model, options.output)
+    save_parts(model, options.output, options.signal_decoder)
+    if options.runs:
+        plot_curves(options.runs, options.output / "curves.png")
+    size = sum(file.stat().st_size for file in options.output.rglob("*") if file.is_file())
+    print(f"{options.output} holds {size / 1e6:.1f} MB.")
+
+
+if __name__ == "__main__":
+    main()
