@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from test_language_scripts import base, load_script, losses, parts, tune  # noqa: F401
+from test_language_scripts import arguments, base, load_script, losses, moved, parts, tune  # noqa: F401
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoProcessor, BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -111,3 +111,27 @@ def test_a_script_embeds_and_another_learns(parts, base, tmp_path, monkeypatch, 
     tune(parts, base, tmp_path / "tuned", 2, {"teacher_texts": str(path)})
     assert len(losses(tmp_path / "tuned", "distillation_loss")) == 2
     assert len(losses(tmp_path / "tuned", "eval_distillation_loss")) == 1
+
+
+def test_the_text_side_is_trained_alone_and_goes_on_where_it_stopped(parts, base, tmp_path, capsys):  # noqa: F811
+    generator, names = (
+        np.random.default_rng(0),
+        ["walking", "strolling", "running", "typing", "writing", "drawing", "sitting", "lying"],
+    )
+    embeddings = torch.nn.functional.normalize(torch.from_numpy(generator.normal(size=(8, 4))).float(), dim=1)
+    TeacherTexts([*names[:-1], "Someone lies."], embeddings).save(tmp_path / "texts.safetensors")
+    script = load_script("pretrain_text_side")
+    script_args = script.ScriptArguments(str(base), str(tmp_path / "texts.safetensors"), held_out_share=0.3)
+
+    def train(output, steps):
+        options = {"eval_strategy": "no", "learning_rate": 1e-3}
+        script.main(script_args, arguments(tmp_path / output, steps, **options))
+        return losses(tmp_path / output)
+
+    train("parts", 2)
+    whole = train("whole", 4)
+    assert list(whole) == [1, 2, 3, 4] and train("parts", 4) == pytest.approx(whole, rel=1e-4)
+    assert capsys.readouterr().out.count(" training: {") == 5  # going on, it does not measure the start again
+    start, end = (AnyMoForCausalLM.from_pretrained(folder) for folder in (base, tmp_path / "whole" / "anymo"))
+    reads = ("model.language_model.", "model.text_pooler.", "model.text_head.", "model.text_soft_prompt.")
+    assert moved(start, end) == {name for name, _ in start.named_parameters() if name.startswith(reads)}
