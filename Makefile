@@ -42,7 +42,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/synthesis.py --against dev
 
 results: $(INSTALLED)
-	$(BIN)/python -m anymo_hf.evaluation.results
+	$(BIN)/python -m anymo_hf.evaluation.readme_tables
 
 docs: results
 	@echo "docs/results.md is up to date"

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ import torch
 
 from anymo_hf.evaluation.embeddings import HarWindows, embed_windows
 from anymo_hf.evaluation.handmade_features import handmade_features
-from anymo_hf.evaluation.results import current_commit
 from anymo_hf.modeling.configuration_anymo import AnyMoGraphEncoderConfig
 from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
 
@@ -119,10 +117,3 @@ def _weights_sha256(encoder: AnyMoGraphEncoder) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
-
-
-def log_evaluation(names: Iterable[str], what_for: str, path: Path = Path("docs/evaluations.log")) -> None:
-    """One line for a look at sets for the report."""
-    commit = (current_commit() or "no commit")[:8]
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{date.today().isoformat()} {commit} {', '.join(names)}: {what_for}\n")

@@ -24,9 +24,10 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from encoder_controls import MODELS, PRE_TRAINED, UNTRAINED, UNTRAINED_ALL, Features, all_features, log_evaluation
+from encoder_controls import MODELS, PRE_TRAINED, UNTRAINED, UNTRAINED_ALL, Features, all_features
 
 from anymo_hf.evaluation.embeddings import HarWindows, load_har_windows
+from anymo_hf.evaluation.evaluation_log import log_evaluation
 from anymo_hf.evaluation.har_datasets import HAR_DATASETS
 from anymo_hf.evaluation.metrics import accuracy, macro_f1, majority_share
 from anymo_hf.evaluation.probes import ProbeScores, few_shot_probe, linear_probe
@@ -131,13 +132,13 @@ def is_measured(done: list[Result], evaluation: Evaluation, features: Features) 
     return found >= {f"{probe}, {metric} (%)" for probe in PROBES for metric in METRICS}
 
 
-def choose_evaluations(names: list[str]) -> list[Evaluation]:
+def choose_evaluations(names: list[str], evaluations: tuple[Evaluation, ...] = EVALUATIONS) -> list[Evaluation]:
     """`dev`, `report`, `all`, or names of sets."""
     kinds = {"dev": {"development"}, "report": {"report"}, "all": {"development", "report"}}
     unknown = set(names) - set(kinds) - set(HAR_DATASETS)
     if unknown:
         raise ValueError(f"`sets` must be of {sorted(kinds)} or {sorted(HAR_DATASETS)}, but is {sorted(unknown)}.")
-    return [one for one in EVALUATIONS if any(one.dataset == n or one.split in kinds.get(n, ()) for n in names)]
+    return [one for one in evaluations if any(one.dataset == n or one.split in kinds.get(n, ()) for n in names)]
 
 
 def run(

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Hub folder loads in a clean process that does not have the package, is saved again, and still loads."""
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
+from safetensors.torch import save_file
 from transformers import AutoFeatureExtractor, AutoModel
 
 from anymo_hf import (
@@ -21,9 +25,13 @@ from anymo_hf import (
     AnyMoGraphEncoderConfig,
     AnyMoPQTokenizerConfig,
     AnyMoProcessor,
+    SegmentKinematics,
     add_motion_tokens,
 )
-from anymo_hf.hub import assemble
+from anymo_hf.hub import assemble, check_loads, find_configs, push
+from anymo_hf.hub_card import write_card
+from anymo_hf.simulation.conversion import save_kinematics
+from anymo_hf.simulation.synthesis import demo_motion
 
 
 PUBLISHED = Path(__file__).parent.parent / "anymo"
@@ -122,8 +130,8 @@ processor.save_pretrained(again)
 """
 
 
-@pytest.fixture
-def whole_checkpoint(tmp_path):
+def save_whole_checkpoint(tmp_path):
+    """A tiny whole model and its processor in a folder, and beside it what it gives for a wrist's readings."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config
 
@@ -154,7 +162,7 @@ def whole_checkpoint(tmp_path):
         pooler_intermediate_size=16,
     )
     model = AnyMoForCausalLM(config).eval()
-    folder = tmp_path / "checkpoint"
+    folder = tmp_path / "whole"
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     wrist = np.random.default_rng(0).normal(size=(90, 6)) + [0, 0, 9.8, 0, 0, 0]
@@ -162,15 +170,21 @@ def whole_checkpoint(tmp_path):
         imu={"left wrist": wrist}, text="motion : <imu> the", imu_kwargs={"sampling_rate": 60}, return_tensors="pt"
     )
     with torch.no_grad():
-        np.savez(tmp_path / "expected.npz", wrist=wrist, logits=model(**inputs).logits.numpy())
+        np.savez(tmp_path / "whole.npz", wrist=wrist, logits=model(**inputs).logits.numpy())
     return folder
 
 
+@pytest.fixture
+def whole_checkpoint(tmp_path):
+    return save_whole_checkpoint(tmp_path)
+
+
 def test_the_whole_model_loads_without_the_package_and_again_after_saving(whole_checkpoint, tmp_path):
-    assemble(whole_checkpoint, tmp_path / "hub")
-    run_without_the_package(LOAD_WHOLE, tmp_path / "hub", tmp_path / "again", tmp_path / "expected.npz", at=tmp_path)
+    files = [str(path) for path in assemble(whole_checkpoint, tmp_path / "hub")]
+    assert "graph_encoder/preprocessor_config.json" in files and "motion_tokenizer/model.safetensors" in files
+    run_without_the_package(LOAD_WHOLE, tmp_path / "hub", tmp_path / "again", tmp_path / "whole.npz", at=tmp_path)
     assemble(tmp_path / "again", tmp_path / "hub2")
-    run_without_the_package(LOAD_WHOLE, tmp_path / "hub2", tmp_path / "thrice", tmp_path / "expected.npz", at=tmp_path)
+    run_without_the_package(LOAD_WHOLE, tmp_path / "hub2", tmp_path / "thrice", tmp_path / "whole.npz", at=tmp_path)
 
 
 def test_other_things_are_refused(checkpoint, tmp_path):
@@ -185,3 +199,111 @@ def test_other_things_are_refused(checkpoint, tmp_path):
     with pytest.raises(ValueError, match="of type 'bert'"):
         assemble(checkpoint, tmp_path / "hub")
     assert not (tmp_path / "hub").exists()
+
+
+def test_parts_are_those_of_the_whole(whole_checkpoint, tmp_path):
+    assemble(whole_checkpoint, tmp_path / "hub")
+    whole = AnyMoForCausalLM.from_pretrained(whole_checkpoint).model
+    for name in ("graph_encoder", "motion_tokenizer"):
+        part, report = AutoModel.from_pretrained(tmp_path / "hub" / name, output_loading_info=True)
+        assert not report["missing_keys"] and not report["unexpected_keys"]
+        expected = getattr(whole, name).state_dict()
+        assert part.state_dict().keys() == expected.keys()
+        assert all(torch.equal(value, expected[key]) for key, value in part.state_dict().items())
+    # A copy that lies there stays if it is one, and is refused if it is not.
+    shutil.copytree(tmp_path / "hub" / "graph_encoder", whole_checkpoint / "graph_encoder")
+    assemble(whole_checkpoint, tmp_path / "hub2")
+    AnyMoGraphEncoder(AnyMoGraphEncoderConfig.small()).save_pretrained(whole_checkpoint / "graph_encoder")
+    with pytest.raises(ValueError, match="other weights than the whole model"):
+        assemble(whole_checkpoint, tmp_path / "hub3")
+
+
+def test_training_states_and_foreign_code_stay_behind(checkpoint, tmp_path):
+    encoder = checkpoint / "graph_encoder"
+    shutil.copytree(encoder, encoder / "checkpoint-500")
+    (encoder / "pytorch_model.bin").write_bytes(b"a pickle")
+    (encoder / "trainer_state.json").write_text("{}")
+    (encoder / "modeling_evil.py").write_text("raise SystemExit")
+    content = json.loads((encoder / "config.json").read_text())
+    (encoder / "config.json").write_text(
+        json.dumps(content | {"auto_map": {"AutoModel": "org/evil--modeling_evil.Evil"}})
+    )
+    (encoder / "tokenizer_config.json").write_text(json.dumps({"auto_map": {"AutoTokenizer": ["evil.T", None]}}))
+    (encoder / "preprocessor_config.json").unlink()
+    files = [str(path) for path in assemble(encoder, tmp_path / "hub")]
+    assert "model.safetensors" in files and "preprocessor_config.json" in files
+    assert not any(word in name for name in files for word in ("checkpoint-500", "evil", ".bin", "trainer_state"))
+    texts = [path.read_text() for path in (tmp_path / "hub").glob("*.json")]
+    assert not any("evil" in text for text in texts)
+    check_loads(tmp_path / "hub")
+
+
+def test_what_does_not_load_is_not_pushed(checkpoint, whole_checkpoint, tmp_path):
+    weights = checkpoint / "graph_encoder" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="does not load"):
+        push(checkpoint, "org/name", dry_run=True)
+    save_file({"blocks": torch.zeros(2)}, weights, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="do not fit its config.json"):
+        push(checkpoint, "org/name", dry_run=True)
+    weights.unlink()
+    with pytest.raises(ValueError, match="There are no weights"):
+        push(checkpoint, "org/name", dry_run=True)
+    (whole_checkpoint / "processor_config.json").unlink()
+    with pytest.raises(ValueError, match="There is no processor_config.json"):
+        push(whole_checkpoint, "org/name", dry_run=True)
+
+
+@pytest.mark.parametrize("name", ["anymo", "a/b/c", "org/na me", "org/", "../name", "org/--x"])
+def test_wrong_names(name, checkpoint):
+    with pytest.raises(ValueError, match="named ORG/NAME"):
+        push(checkpoint, name, dry_run=True)
+
+
+def test_a_card_says_what_it_is(checkpoint, tmp_path):
+    assemble(checkpoint, tmp_path / "hub")
+    digest = hashlib.sha256((tmp_path / "hub" / "graph_encoder" / "model.safetensors").read_bytes()).hexdigest()
+    row = {"table": "frozen", "dataset": "PAMAP2", "subset": "wrist", "model": "m", "metric": "F1 (%)", "value": 61.25}
+    of_these = row | {"ci_low": 58.0, "ci_high": 64.5, "checkpoint_sha256": digest, "command": "python measure.py"}
+    of_others = row | {"value": 99.0, "checkpoint_sha256": "0" * 64}
+    results = tmp_path / "results.jsonl"
+    results.write_text("".join(json.dumps(line) + "\n" for line in (of_these, of_others)), encoding="utf-8")
+    converted = tmp_path / "converted"
+    converted.mkdir()
+    motion = demo_motion()[:120]
+    motion.source.update(dataset="CMU", license="free | with thanks")
+    save_kinematics(SegmentKinematics.from_motion(motion), converted / "a.safetensors")
+    configs = find_configs(tmp_path / "hub")
+    write_card(tmp_path / "hub", "org/name", configs, results, [converted])
+    card = ModelCard.load(tmp_path / "hub" / "README.md")
+    assert (card.data.license, card.data.library_name) == ("cc-by-nc-4.0", "transformers")
+    assert card.data.pipeline_tag == "feature-extraction" and "anymo" in card.data.tags
+    assert "| 61.25 | 58 to 64.5 |" in card.text and "99" not in card.text.split("## Results")[1]
+    assert f"`{digest}`" in card.text and "| CMU | 0.0 | free \\| with thanks |" in card.text
+    assert 'from_pretrained("org/name", subfolder="graph_encoder")' in card.text
+    results.write_text(json.dumps(of_others), encoding="utf-8")
+    with pytest.raises(ValueError, match="was measured on these weights"):
+        write_card(tmp_path / "hub", "org/name", configs, results)
+    with pytest.raises(ValueError, match="holds no converted motion"):
+        write_card(tmp_path / "hub", "org/name", configs, None, [tmp_path / "hub" / "graph_encoder" / "nowhere"])
+
+
+def test_the_example_of_the_card_runs(whole_checkpoint, tmp_path):
+    assemble(whole_checkpoint, tmp_path / "hub")
+    for folder in ("graph_encoder", "motion_tokenizer"):
+        # Its name on the Hub stands for the folder here.
+        write_card(tmp_path / "hub" / folder, str(tmp_path / "hub" / folder), find_configs(tmp_path / "hub" / folder))
+        text = (tmp_path / "hub" / folder / "README.md").read_text(encoding="utf-8")
+        exec(text.split("```python\n")[1].split("```")[0], {})
+
+
+def test_a_card_that_a_person_wrote_stays(checkpoint, tmp_path):
+    assemble(checkpoint, tmp_path / "hub")
+    own = "---\nlicense: mit\ntags:\n- mine\n---\n# Mine\n\nAll my words.\n"
+    (tmp_path / "hub" / "README.md").write_text(own, encoding="utf-8")
+    write_card(tmp_path / "hub", "org/name", find_configs(tmp_path / "hub"))
+    card = ModelCard.load(tmp_path / "hub" / "README.md")
+    assert card.text.strip() == "# Mine\n\nAll my words."
+    assert card.data.license == "mit" and card.data.tags[:2] == ["mine", "anymo"]
+    assert card.data.pipeline_tag == "feature-extraction"

@@ -6,6 +6,8 @@ import argparse
 import shlex
 import sys
 
+from anymo_hf.cli_evaluate import add_evaluate_command
+from anymo_hf.cli_hub import add_hub_commands
 from anymo_hf.cli_language import add_language_commands, add_recording_options, recording_options
 from anymo_hf.version import __version__
 
@@ -30,12 +32,17 @@ def make_parser() -> argparse.ArgumentParser:
     _add_simulate(commands)
     _add_inspect(commands)
     add_language_commands(commands)
+    add_evaluate_command(commands)
+    add_hub_commands(commands)
     return parser
 
 
 def _add_demo(commands) -> None:
-    demo = commands.add_parser("demo", help="simulate sensors for a motion and show them in an HTML page")
+    demo = commands.add_parser(
+        "demo", help="simulate sensors for a motion, let a model read them, and show all in an HTML page"
+    )
     demo.add_argument("path", nargs="?", help="a motion file; without one, a built-in walk, sit-down and wave")
+    demo.add_argument("--model", help="checkpoint that reads the sensors (default: the folder anymo, if there is one)")
     demo.add_argument("--out", default="anymo_demo.html", help="the page to write (default: %(default)s)")
     demo.set_defaults(run=run_demo_command)
 
@@ -75,9 +82,14 @@ def _add_inspect(commands) -> None:
 
 def run_demo_command(args: argparse.Namespace) -> None:
     """Writes the demonstration page."""
-    from anymo_hf.simulation.report import run_demo
+    from pathlib import Path
 
-    print(f"Wrote {run_demo(args.path, out=args.out)}")
+    from anymo_hf.demo import run_demo
+    from anymo_hf.pipelines import DEFAULT_MODEL
+
+    # Without a folder of that name nothing is fetched unasked.
+    model = args.model or (DEFAULT_MODEL if Path(DEFAULT_MODEL, "config.json").exists() else None)
+    print(f"Wrote {run_demo(args.path, out=args.out, model=model)}")
 
 
 def run_simulate(args: argparse.Namespace) -> int:

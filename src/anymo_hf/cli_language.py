@@ -4,6 +4,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from anymo_hf.pipelines import DEFAULT_MODEL
@@ -70,7 +71,7 @@ def add_language_commands(commands) -> None:
 def run_predict(args: argparse.Namespace) -> None:
     """Every window of a recording with the labels that fit best. Scores compare the labels given and sum to 1."""
     recording = _read(args.path, args)
-    classify = _load("zero-shot-imu-classification", args)
+    classify = load_pipeline("zero-shot-imu-classification", args)
     windows = classify(recording, candidate_labels=args.labels, top_k=args.top_k)
     rows = [
         (*_times(window), "  ".join(f"{entry['label']} {entry['score']:.2f}" for entry in window["scores"]))
@@ -82,7 +83,7 @@ def run_predict(args: argparse.Namespace) -> None:
 def run_caption(args: argparse.Namespace) -> None:
     """Every window of a recording with a sentence about it."""
     recording = _read(args.path, args)
-    describe = _load("imu-to-text", args)
+    describe = load_pipeline("imu-to-text", args)
     options = {} if args.question is None else {"question": args.question}
     windows = describe(recording, **options)
     rows = [(*_times(window), window["generated_text"]) for window in windows]
@@ -93,7 +94,7 @@ def run_retrieve(args: argparse.Namespace) -> None:
     """The windows of recordings that a text describes best. The score is a cosine, from -1 to 1."""
     from anymo_hf.retrieval import retrieve
 
-    embed = _load("imu-feature-extraction", args)
+    embed = load_pipeline("imu-feature-extraction", args)
     names: list[dict] = []
     found = retrieve(args.text, _read_all(args, names), embed, top_k=args.top_k)
     found = [{**names[window.pop("recording")], **window} for window in found]
@@ -101,8 +102,10 @@ def run_retrieve(args: argparse.Namespace) -> None:
     _show(args, found, ("file", "recording", "start", "end", "score"), rows)
 
 
-def _load(task: str, args: argparse.Namespace):
+def load_pipeline(task: str, args: argparse.Namespace):
     """The pipeline, on an accelerator if there is one."""
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
     from transformers import pipeline
     from transformers.utils import logging
 
@@ -112,8 +115,23 @@ def _load(task: str, args: argparse.Namespace):
             "OWNER/NAME on the Hub."
         )
     logging.disable_progress_bar()
-    # Checkpoints are stored in half precision, which gains nothing on a CPU.
-    return pipeline(task, model=args.model, dtype="float32", window=args.window)
+    # Pickles of others are not read, nor is a service on the Hub asked to convert them.
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    try:
+        # Checkpoints are stored in half precision, which gains nothing on a CPU.
+        return pipeline(
+            task, model=args.model, dtype="float32", window=args.window, model_kwargs={"use_safetensors": True}
+        )
+    except SafetensorError as error:
+        raise ValueError(f"The weights of {args.model} are damaged ({error}); fetch or save them again.") from error
+    except StrictDataclassError as error:
+        raise ValueError(f"The configuration of {args.model} is not valid: {error}") from error
+    except ValueError as error:
+        if "Traceback" not in str(error):
+            raise
+        # transformers puts whole tracebacks into this message; what went wrong begins their last line.
+        reason = str(error).strip().splitlines()[-1].split(". ")[0]
+        raise ValueError(f"{args.model} does not load ({reason}); give the folder of a saved model.") from error
 
 
 def _read(path: str, args: argparse.Namespace):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from anymo_hf.evaluation.embeddings import HarWindows
+from anymo_hf.evaluation.evaluation_log import log_evaluation
 from anymo_hf.evaluation.results import read_results
 from anymo_hf.modeling.configuration_anymo import AnyMoGraphEncoderConfig
 from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
@@ -81,7 +82,7 @@ def test_looks_at_sets_for_the_report_are_logged_and_what_is_done_is_not_repeate
 def test_log_gets_one_line(tmp_path):
     path = tmp_path / "evaluations.log"
     path.write_text("# first\n")
-    encoder_controls.log_evaluation(["utd_mhad"], "a trial", path)
+    log_evaluation(["utd_mhad"], "a trial", path)
     assert path.read_text().startswith("# first\n20") and path.read_text().endswith(" utd_mhad: a trial\n")
 
 

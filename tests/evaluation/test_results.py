@@ -4,18 +4,13 @@ import json
 
 import pytest
 
+from anymo_hf.evaluation.readme_tables import main
 from anymo_hf.evaluation.results import (
-    PROBE_MARKS,
-    PROBE_METRIC,
-    README_FIGURES,
-    README_MARKS,
     Result,
     append_results,
     current_commit,
     machine_description,
-    main,
     read_results,
-    render_readme,
     render_results,
 )
 
@@ -85,32 +80,3 @@ def test_no_file_renders_to_an_empty_page(tmp_path):
 def test_machine_and_commit():
     assert "cores" in machine_description()
     assert current_commit() is None or len(current_commit().rstrip("+")) == 40
-
-
-def test_the_readme_shows_what_was_measured(tmp_path):
-    path = tmp_path / "results.jsonl"
-    words, *where = README_FIGURES[0]
-    names = dict(zip(("table", "dataset", "subset", "metric"), where, strict=True))
-    append_results(
-        [
-            Result(**names, model="anymo-hf, 20 Hz", value=0.03391, command="python x.py"),
-            Result(**names, model="official recipe, poses interpolated", value=0.0518),
-            Result(**names, model="official recipe", value=0.2),
-        ],
-        path,
-    )
-    readme = f"before\n{README_MARKS[0]}\nold\n{README_MARKS[1]}\nafter\n"
-    rendered = render_readme(path, readme)
-    assert f"| {words} | 0.03391 | 0.0518 | `python x.py` |" in rendered and "old" not in rendered
-    assert rendered.startswith("before\n") and rendered.endswith("\nafter\n")
-    assert render_readme(path, rendered) == rendered
-
-
-def test_probes_of_several_seeds_are_one_cell(tmp_path):
-    path = tmp_path / "results.jsonl"
-    where = {"table": "frozen encoder", "dataset": "d", "subset": "wrist", "metric": PROBE_METRIC}
-    rows = [result(value, model="pre-trained", seed=seed, **where) for seed, value in enumerate((40.0, 42.0, 47.0))]
-    append_results([*rows, result(38.26, model="hand-made features", **where), result(1.0)], path)
-    text = render_readme(path, "\n".join(["a", *README_MARKS, "b", *PROBE_MARKS, "c"]))
-    assert "| d, wrist | 43.0 (40.0 to 47.0) |  |  | 38.3 |" in text
-    assert text.startswith("a\n") and text.endswith("\nc") and text.count("| d") == 1

@@ -3,10 +3,9 @@
 """
 Every figure this project states, one a line in `docs/results.jsonl`, and the tables rendered from it.
 
-    python -m anymo_hf.evaluation.results    # docs/results.jsonl -> docs/results.md and the table in README.md
+    make results    # docs/results.jsonl -> docs/results.md and the tables in README.md
 """
 
-import argparse
 import json
 import os
 import platform
@@ -23,66 +22,6 @@ IDENTITY = ("table", "dataset", "subset", "model", "metric", "seed")
 # Columns of the rendered tables; the first five are on every row.
 COLUMNS = ("dataset", "subset", "model", "metric", "value", "ci", "num_windows", "num_subjects", "num_classes",
            "chance", "majority", "same_data_as_published", "seed", "machine", "date", "commit", "note")  # fmt: skip
-
-README_MARKS = ("<!-- results -->", "<!-- end of results -->")
-PROBE_MARKS = ("<!-- frozen encoder -->", "<!-- end of frozen encoder -->")
-PROBE_METRIC = "5-shot, accuracy (%)"
-PROBE_MODELS = ("pre-trained", "untrained", "untrained, all segments pooled", "hand-made features")
-# What README shows: words, then table, dataset, subset and metric, then the models side by side.
-_OURS, _RECIPE = (
-    ("anymo-hf, 25 Hz", "anymo-hf, 20 Hz", "anymo-hf"),
-    ("official recipe, poses interpolated", "official recipe"),
-)
-README_FIGURES = (
-    ("rigid body, specific force, NRMSE", "real against simulated", "BROAD", "all recordings", "force NRMSE"),
-    ("rigid body, angular rate, NRMSE", "real against simulated", "BROAD", "all recordings", "rate NRMSE"),
-    ("right instep walking, force, NRMSE", "real against simulated", "gaitmap", "held-out recordings", "force NRMSE"),
-    ("right instep walking, rate, NRMSE", "real against simulated", "gaitmap", "held-out recordings", "rate NRMSE"),
-    ("shanks walking, force, NRMSE", "real against simulated", "GaitDynamics", "held-out recordings", "force NRMSE"),
-    ("stick, angular rate, NRMSE", "real against simulated", "RepoIMU T-stick", "held-out recordings", "rate NRMSE"),
-    (
-        "2,374 sensors, million readings per second and core",
-        "simulation speed",
-        "synthetic motion",
-        "2,374 placements, rows of 5 s",
-        "million placement-frames/s per core",
-    ),
-    (
-        "kinematics of 240 Hz motion, times real time",
-        "simulation speed",
-        "synthetic motion",
-        "60 s at 240 Hz to 60 Hz",
-        "kinematics, times real time",
-    ),
-    (
-        "files to kinematics with 2 processes, times real time",
-        "conversion",
-        "CMU (BVH and AMC trials), HDM05, Bandai-Namco as BVH",
-        "2 processes",
-        "times real time",
-    ),
-    (
-        "6 sensors for an hour at 100 Hz to features, s",
-        "processing",
-        "synthetic signal",
-        "60 min of 6 sensors at 100 Hz",
-        "array to features, s",
-    ),
-    (
-        "synthesis of everyday activities, times real time",
-        "simulation speed",
-        "synthetic motion",
-        "recordings of 60 s",
-        "synthesis, times real time",
-    ),
-    (
-        "small encoder, one window of 5 s, ms",
-        "encoder speed",
-        "random readings",
-        "small, 1 window of 5 s, 2 threads",
-        "forward, ms per window",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -203,53 +142,12 @@ def render_results(path: str | Path = DEFAULT_PATH) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def render_readme(path: str | Path, readme: str) -> str:
-    """The README with its table of figures made anew between `README_MARKS`."""
-    found = {(r.table, r.dataset, r.subset, r.metric, r.model): r for r in read_results(path)}
-    lines = ["| what | anymo-hf | official recipe, restated | command |", "|---|---|---|---|"]
-    for words, *where in README_FIGURES:
-        cells, command = [], ""
-        for models in (_OURS, _RECIPE):
-            result = next((found[*where, model] for model in models if (*where, model) in found), None)
-            cells.append("" if result is None else _number(result.value))
-            command = command or (result.command if result else "")
-        lines.append(f"| {words} | {cells[0]} | {cells[1]} | `{command}` |")
-    readme = _between(README_MARKS, lines, readme)
-    return _between(PROBE_MARKS, _probe_lines(path), readme) if PROBE_MARKS[0] in readme else readme
-
-
-def _probe_lines(path: str | Path) -> list[str]:
-    """Few-shot accuracy on frozen features: means over seeds, with the lowest and the highest of several."""
-    found = {}
-    for result in read_results(path):
-        if result.table == "frozen encoder" and result.metric == PROBE_METRIC:
-            models = found.setdefault((result.dataset, result.subset), {})
-            models.setdefault(result.model, []).append(result.value)
-    lines = [f"| recordings | {' | '.join(PROBE_MODELS)} |", "|---" * (1 + len(PROBE_MODELS)) + "|"]
-    for (dataset, subset), models in found.items():
-        cells = [_mean_and_range(models.get(model, [])) for model in PROBE_MODELS]
-        lines.append(f"| {dataset}, {subset} | {' | '.join(cells)} |")
-    return lines
-
-
-def _mean_and_range(values: list[float]) -> str:
-    if not values:
-        return ""
-    text = f"{sum(values) / len(values):.1f}"
-    return text if len(values) == 1 else f"{text} ({min(values):.1f} to {max(values):.1f})"
-
-
-def _between(marks: tuple[str, str], lines: list[str], readme: str) -> str:
-    before, rest = readme.split(marks[0])
-    return before + "\n".join([marks[0], *lines, marks[1]]) + rest.split(marks[1])[1]
-
-
 def _cell(result: Result, column: str) -> str:
     if column == "ci":
         if result.ci_low is None or result.ci_high is None:
             return ""
         method = f" ({result.ci_method})" if result.ci_method else ""
-        return f"{_number(result.ci_low)} to {_number(result.ci_high)}{method}"
+        return f"{format_number(result.ci_low)} to {format_number(result.ci_high)}{method}"
     value = getattr(result, column)
     if value is None:
         return ""
@@ -257,10 +155,10 @@ def _cell(result: Result, column: str) -> str:
         return value[:10]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return _number(value) if isinstance(value, (int, float)) else str(value).replace("|", "\\|")
+    return format_number(value) if isinstance(value, (int, float)) else str(value).replace("|", "\\|")
 
 
-def _number(value: float) -> str:
+def format_number(value: float) -> str:
     """Four digits, never in powers of ten for what a reader can count."""
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
@@ -292,20 +190,3 @@ def current_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.strip() + ("+" if changed.strip() else "")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Renders the file of figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", nargs="?", type=Path, default=DEFAULT_PATH)
-    parser.add_argument("--out", type=Path, help="default: the same name with .md")
-    options = parser.parse_args(arguments)
-    out = options.out or options.path.with_suffix(".md")
-    out.write_text(render_results(options.path), encoding="utf-8")
-    readme = Path("README.md")
-    if options.path == DEFAULT_PATH and readme.exists():
-        readme.write_text(render_readme(options.path, readme.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -20,6 +20,17 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
 
+MAX_NUM_SEGMENTS = 512
+
+
+def check_positive(config: PreTrainedConfig, *names: str) -> None:
+    """Raises a `ValueError` for a size that no network can have; files of others may hold anything."""
+    for name in names:
+        value = getattr(config, name)
+        if not all(entry > 0 for entry in (value if isinstance(value, (list, tuple)) else [value])):
+            raise ValueError(f"`{name}` must be positive, but is {value}.")
+
+
 @strict
 class AnyMoGraphEncoderConfig(PreTrainedConfig):
     r"""
@@ -147,6 +158,11 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
 
     def validate_architecture(self):
         """Part of `@strict`-powered validation."""
+        check_positive(self, "num_channels", "sampling_rate", "hidden_sizes", "strides", "temporal_kernel_size")
+        check_positive(self, "predictor_intermediate_size", "predictor_num_attention_heads", "max_num_steps")
+        check_positive(self, "norm_eps", "temperature")
+        if self.num_segments > MAX_NUM_SEGMENTS:  # memory grows with its square
+            raise ValueError(f"`segment_parents` may name {MAX_NUM_SEGMENTS} segments, but names {self.num_segments}.")
         if len(self.hidden_sizes) != len(self.strides) or not self.hidden_sizes:
             raise ValueError(
                 f"`hidden_sizes` and `strides` must both name every block, but have {len(self.hidden_sizes)} and "
@@ -249,11 +265,10 @@ class AnyMoPQTokenizerConfig(PreTrainedConfig):
 
     def validate_architecture(self):
         """Part of `@strict`-powered validation."""
-        if min(self.num_codebooks, self.codebook_size, self.codebook_dim) < 1:
-            raise ValueError(
-                "`num_codebooks`, `codebook_size` and `codebook_dim` must be positive, but are "
-                f"{self.num_codebooks}, {self.codebook_size} and {self.codebook_dim}."
-            )
+        check_positive(
+            self, "latent_size", "num_codebooks", "codebook_size", "codebook_dim", "hidden_size", "dilations"
+        )
+        check_positive(self, "kernel_size", "norm_eps", "codebook_eps")
         if self.normalization not in ("layer_norm", "group_norm"):
             raise ValueError(f"`normalization` must be 'layer_norm' or 'group_norm', but is {self.normalization!r}.")
         if self.step_stride not in (1, 2, 4):
@@ -356,6 +371,8 @@ class AnyMoConfig(PreTrainedConfig):
 
     def validate_architecture(self):
         """Part of `@strict`-powered validation."""
+        check_positive(self, "projector_hidden_size", "pooler_num_latents", "pooler_num_attention_heads")
+        check_positive(self, "pooler_intermediate_size", "temperature")
         latent_size = self.motion_tokenizer_config.latent_size
         if self.graph_encoder_config.hidden_size != latent_size:
             raise ValueError(
