@@ -28,7 +28,7 @@ from anymo_hf.hub_card import is_written_card, write_card
 
 
 # What of a checkpoint is shared: never pickles, never the state of a training run.
-SHARED_SUFFIXES = {".json", ".jinja", ".md", ".safetensors", ".txt", ".yaml"}
+SHARED_SUFFIXES = {".json", ".jinja", ".md", ".png", ".safetensors", ".txt", ".yaml"}
 NOT_SHARED = {"trainer_state.json"}
 CODE_FOLDERS = ("modeling", "processing")
 CONFIG_NAMES = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json")

@@ -339,3 +339,21 @@ _SAVING_TESTS = _saving_tests()
 class TestSavingOfTransformers(*([_SAVING_TESTS] if _SAVING_TESTS else []), unittest.TestCase):
     feature_extraction_class = AnyMoFeatureExtractor
     feat_extract_dict = {"feature_size": 6, "sampling_rate": 50, "padding_value": 0.0}
+
+
+def test_windows_of_any_length_are_collated(extractor):
+    """`Trainer` with the extractor as its `processing_class` pads by `DataCollatorWithPadding`."""
+    items = [
+        {
+            "input_values": np.full((n, 23, 6), n, np.float32),
+            "input_values_mask": np.ones((n, 23, 6), bool),
+            "labels": n,
+        }
+        for n in (5, 3)
+    ]
+    batch = transformers.DataCollatorWithPadding(extractor)(items)
+    assert batch["input_values"].shape == (2, 5, 23, 6) and batch["labels"].tolist() == [5, 3]
+    assert batch["input_values_mask"][1].any(dim=(1, 2)).tolist() == [True] * 3 + [False] * 2
+    assert extractor.pad(items, pad_to_multiple_of=4)["input_values"].shape[1] == 8
+    with pytest.raises(ValueError, match="input_values_mask"):
+        extractor.pad([{"input_values": items[0]["input_values"]}])

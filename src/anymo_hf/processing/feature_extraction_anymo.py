@@ -144,7 +144,7 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
         rows = [self._features(recording, views) for recording in recordings]
         if views:
             rows = _repeat_views(rows)
-        return self._pad(rows, padding, max_length, truncation, return_tensors)
+        return self._pad_rows(rows, padding, max_length, truncation, return_tensors)
 
     def windows(
         self,
@@ -264,7 +264,52 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
         place_on_body(values[:num_frames], mask[:num_frames], recording.sensors, layout, features, observed)
         return (features, observed) if views else (features[0], observed[0])
 
-    def _pad(self, rows, padding, max_length, truncation, return_tensors) -> BatchFeature:
+    def pad(
+        self,
+        processed_features: list[dict],
+        padding: bool | str = True,
+        max_length: int | None = None,
+        truncation: bool = False,
+        pad_to_multiple_of: int | None = None,
+        return_tensors: str | None = None,
+        return_attention_mask: bool | None = None,
+    ) -> BatchFeature:
+        """
+        A batch of windows that may differ in length; what `Trainer` collates by.
+
+        Args:
+            processed_features (`list[dict]`):
+                Each with `input_values` and `input_values_mask` of shape `(num_frames, 23, 6)`, or with an axis of
+                views before, and anything else that is alike in all, such as `labels`.
+            padding (`bool` or `str`, *optional*, defaults to `True`):
+                As in a call.
+            max_length (`int`, *optional*, defaults to `None`):
+                As in a call.
+            truncation (`bool`, *optional*, defaults to `False`):
+                As in a call.
+            pad_to_multiple_of (`int`, *optional*, defaults to `None`):
+                Frames are padded to a multiple of it.
+            return_tensors (`str`, *optional*, defaults to `None`):
+                As in a call.
+            return_attention_mask (`bool`, *optional*, defaults to `None`):
+                Has no effect: `input_values_mask` says what was observed.
+        """
+        names = self.model_input_names
+        missing = [name for name in names if any(name not in item for item in processed_features)]
+        if missing or not processed_features:
+            raise ValueError(
+                f"Every item must hold {' and '.join(names)}, but some lack {missing or 'all: none came'}."
+            )
+        rows = [tuple(np.asarray(item[name]) for name in names) for item in processed_features]
+        if pad_to_multiple_of and padding in (True, "longest"):
+            longest = max(row[0].shape[-3] for row in rows)
+            padding, max_length = "max_length", -(-longest // pad_to_multiple_of) * pad_to_multiple_of
+        batch = self._pad_rows(rows, padding, max_length, truncation, None)
+        others = [name for name in processed_features[0] if name not in names]
+        more = {name: np.asarray([item[name] for item in processed_features]) for name in others}
+        return BatchFeature({**batch, **more}, tensor_type=return_tensors)
+
+    def _pad_rows(self, rows, padding, max_length, truncation, return_tensors) -> BatchFeature:
         if padding not in (True, False, "longest", "max_length"):
             raise ValueError(f"`padding` must be True, False, 'longest' or 'max_length', but is {padding!r}.")
         if max_length is None and (truncation or padding == "max_length"):
