@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 
 from anymo_hf import AnyMoGraphEncoder, AnyMoGraphEncoderConfig, AnyMoGraphEncoderForSequenceClassification
 
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+CHECKPOINT = EXAMPLES.parent / "anymo"
 
 
 def run_example(*arguments) -> str:
@@ -38,3 +40,26 @@ def test_fine_tuning(data_folder, tmp_path):
     )
     model = AnyMoGraphEncoderForSequenceClassification.from_pretrained(out)
     assert "walking" in model.config.label2id and model.config.hidden_sizes == [8, 16]
+
+
+def test_simulating_and_recognising(tmp_path):
+    path = tmp_path / "readings.csv"
+    printed = run_example(EXAMPLES / "simulate.py", "demo", path, "--placements", "left wrist, chest")
+    assert printed.startswith("2 sensors, 1010 readings each") and (tmp_path / "readings.csv.png").stat().st_size > 1e4
+    table = pd.read_csv(path)
+    assert table.groupby("placement").size().to_dict() == {"left wrist": 1010, "chest": 1010}
+    assert table[table["placement"] == "chest"][["acc_x", "acc_y", "acc_z"]].abs().max().max() > 8  # gravity is there
+    printed = run_example(EXAMPLES / "recognise.py", path, "--labels", "walking,sitting", "--model", CHECKPOINT)
+    assert len(re.findall(r"to \d+\.\d s: (?:walking|sitting) [01]\.\d\d, ", printed)) == 3
+    assert len(re.findall(r"'a person walks' at .* cosine -?[01]\.\d\d", printed)) == 3
+
+
+def test_adapting_the_whole_model(data_folder, tmp_path):
+    people = pq.read_table(data_folder / "har" / "umafall.parquet", filters=[("subject", "in", ["01", "08", "16"])])
+    pq.write_table(people, tmp_path / "umafall.parquet")
+    out = tmp_path / "adapter"
+    printed = run_example(
+        EXAMPLES / "lora.py", tmp_path / "umafall.parquet", out, "--model", CHECKPOINT, "--max_steps", 2
+    )
+    assert re.search(r"accuracy on people left out: [01]\.\d+ before, [01]\.\d+ after", printed), printed
+    assert (out / "adapter_model.safetensors").exists()

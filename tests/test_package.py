@@ -70,14 +70,19 @@ def watch_csv(tmp_path):
     table.to_csv(tmp_path / "watch.csv", index=False)
 
 
-@pytest.mark.parametrize("page", ["README.md"])
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [str(page.relative_to(ROOT)) for page in PAGES if "```python\n" in page.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_code_blocks_run(page, tmp_path, monkeypatch, watch_csv):
     (tmp_path / "anymo").symlink_to(ROOT / "anymo")  # a page's paths are those of the repository
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     assert blocks
+    names = {"__name__": "page"}  # a page is read from top to bottom
     for block in blocks:
-        exec(compile(block, page, "exec"), {"__name__": "page"})
+        exec(compile(block, page, "exec"), names)
 
 
 # What decides the numbers in a data set. If this test fails, ask whether the same motion file still gives the same

@@ -54,8 +54,9 @@ def plot_curves(runs: list[Path], path: Path) -> None:
             raise ValueError(f"There is no checkpoint in {run}; give the `--output_dir` of a training script.")
         history = json.loads(states[-1].read_text(encoding="utf-8"))["log_history"]
         for name, style in (("loss", {"linewidth": 1}), ("eval_loss", {"marker": "o", "linestyle": "none"})):
-            steps, values = zip(*((row["step"], row[name]) for row in history if name in row), strict=True)
-            panel.plot(steps, values, label={"loss": "training", "eval_loss": "held out"}[name], **style)
+            rows = [row for row in history if name in row]  # not every script measures a loss on people held out
+            label = {"loss": "training", "eval_loss": "held out"}[name]
+            panel.plot([row["step"] for row in rows], [row[name] for row in rows], label=label, **style)
         panel.set(title=run.name, xlabel="step", ylabel="loss")
     panels[0][0].legend()
     figure.savefig(path, dpi=100)

@@ -115,7 +115,7 @@ def _section(rows: list[tuple], query: str, place: str) -> str:
     return f"""<section>
 <h2>What a model makes of it</h2>
 <p>A watch on the left wrist and a phone in the right trouser pocket, turned as people wear them, recorded this motion.
-From their readings alone the model chose among activities it was only told by name, and wrote a sentence.</p>
+From their readings alone the model chose among activities that it was given in words, and wrote a sentence.</p>
 <div class="wide"><table><tr><th>when</th><th>what was done</th><th>recognised</th><th>written</th></tr>
 {chr(10).join(lines)}
 </table></div>
