@@ -65,6 +65,8 @@ def test_zero_shot_figures_stand_beside_their_controls(tmp_path):
             ("anymo-hf", "R@2", 0, 60.0),
         ]
     ]  # fmt: skip
+    published = {"table": "zero-shot", "model": "UniMTS, published"}
+    rows += [result(35.0, metric="accuracy (%)", **published), result(22.0, metric="macro-F1 (%)", **published)]
     append_results([*rows, result(1.0, table="zero-shot", model="random weights", subset="t")], path)
     text = render_readme(path, make_readme("zero-shot"))
-    assert "| d, s, 6 | 42.0 (40.0 to 44.0) / 30.0 |  | 16.0 / 6.0 |  |" in text and "d, t" not in text
+    assert "| d, s, 6 | 42.0 (40.0 to 44.0) / 30.0 |  | 16.0 / 6.0 | 35.0 / 22.0 |" in text and "d, t" not in text

@@ -135,18 +135,21 @@ def ablation_lines(results: list[Result]) -> list[str]:
 
 def zero_shot_lines(results: list[Result]) -> list[str]:
     """Accuracy and macro-F1 of words that no network was trained on, beside what they must beat."""
-    found = defaultdict(lambda: defaultdict(list))
+    found, num_classes = defaultdict(lambda: defaultdict(list)), defaultdict(int)  # others do not state their classes
     for result in results:
         if result.table == "zero-shot" and result.metric in ("accuracy (%)", "macro-F1 (%)"):
-            found[result.dataset, result.subset, result.num_classes][result.model, result.metric].append(result.value)
+            found[result.dataset, result.subset][result.model, result.metric].append(result.value)
+            num_classes[result.dataset, result.subset] = (
+                result.num_classes or num_classes[result.dataset, result.subset]
+            )
     lines = [f"| recordings, classes | {' | '.join(ZERO_SHOT_MODELS)} |", "|---" * (1 + len(ZERO_SHOT_MODELS)) + "|"]
-    for (dataset, subset, num_classes), models in found.items():
+    for (dataset, subset), models in found.items():
         cells = []
         for model in ZERO_SHOT_MODELS:
             values = [models.get((model, metric), []) for metric in ("accuracy (%)", "macro-F1 (%)")]
             cells.append(" / ".join(_mean_and_range(one) for one in values) if all(values) else "")
         if cells[0]:
-            lines.append(f"| {dataset}, {subset}, {num_classes} | {' | '.join(cells)} |")
+            lines.append(f"| {dataset}, {subset}, {num_classes[dataset, subset]} | {' | '.join(cells)} |")
     return lines
 
 
