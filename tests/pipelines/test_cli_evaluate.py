@@ -88,7 +88,7 @@ def test_looks_at_sets_for_the_report_are_noted(data, checkpoint, capsys, tmp_pa
     (tmp_path / "docs").mkdir()
     run(capsys, *command, "--name", "trial")
     (line,) = (tmp_path / "docs" / "evaluations.log").read_text().splitlines()
-    assert " hapt_ucihar_raw: anymo " in line and line.endswith(": trial")
+    assert " hapt_ucihar_raw: anymo" in line and line.endswith(": trial")
 
 
 @pytest.mark.parametrize(
