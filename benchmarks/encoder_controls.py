@@ -6,7 +6,7 @@ import copy
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,10 @@ from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
 
 
 PRE_TRAINED, UNTRAINED, HAND_MADE = "pre-trained", "untrained", "hand-made features"
+# The same encoder, which is not told that the sensors of a set are mounted alike on all people.
+UNORIENTED = "mounting unknown"
 UNTRAINED_ALL = "untrained, all segments pooled"  # a little better than those with a sensor, untrained
-MODELS = (PRE_TRAINED, UNTRAINED, UNTRAINED_ALL, HAND_MADE)
+MODELS = (PRE_TRAINED, UNORIENTED, UNTRAINED, UNTRAINED_ALL, HAND_MADE)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ def all_features(
     """
     What is compared: every checkpoint, two untrained networks per seed, and features made by hand.
 
+    Sets mount their sensors alike on all people, so that the sensors' axes count as known. Every checkpoint is also
+    used as if they were not.
+
     Args:
         checkpoints (`list[Path]`):
             Folders of graph encoders, trained with the first of `seeds`, the second, and so on; may be empty.
@@ -60,15 +65,16 @@ def all_features(
         name (`str`, *optional*, defaults to `"pre-trained"`):
             Of the checkpoints in the tables.
         models (`Iterable[str]`, *optional*):
-            Which of the four kinds.
+            Which of the kinds.
     """
     if len(checkpoints) > len(seeds):
         raise ValueError(f"Every checkpoint needs a seed, but {len(checkpoints)} came with {len(seeds)} seeds.")
     encoders = [AnyMoGraphEncoder.from_pretrained(folder) for folder in checkpoints]
-    if PRE_TRAINED in models:
-        for folder, seed, encoder in zip(checkpoints, seeds, encoders, strict=False):
+    for model, oriented in ((PRE_TRAINED, True), (UNORIENTED, False)):
+        for folder, seed, encoder in zip(checkpoints, seeds, encoders, strict=False) if model in models else ():
             sha = hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()
-            yield Features(name, seed, sha, _embedder(encoder))
+            words = name if oriented else f"{name}, {model}"
+            yield Features(words, seed, sha, _embedder(encoder, oriented))
     for model, pooled_segments in ((UNTRAINED, "observed"), (UNTRAINED_ALL, "all")):
         for seed in seeds if model in models else ():
             encoder = untrained_encoder(encoders[0] if encoders else None, seed)
@@ -89,9 +95,9 @@ def untrained_encoder(trained: AnyMoGraphEncoder | None, seed: int) -> AnyMoGrap
     return encoder
 
 
-def _embedder(encoder: AnyMoGraphEncoder) -> Callable[[HarWindows], np.ndarray]:
+def _embedder(encoder: AnyMoGraphEncoder, oriented: bool = True) -> Callable[[HarWindows], np.ndarray]:
     encoder.to("cuda" if torch.cuda.is_available() else "cpu")
-    return lambda windows: embed_windows(encoder, windows)
+    return lambda windows: embed_windows(encoder, replace(windows, orientation_known=oriented))
 
 
 def _handmade_describer() -> Callable[[HarWindows], np.ndarray]:

@@ -130,7 +130,7 @@ def make_generators(model, processor) -> dict[str, Callable]:
     """Three ways to write so many tokens after the same prompt, and the encoder by itself."""
     recording = make_recording(make_readings(1)[:, None], sampling_rate=RATE, placements=[PLACE])
     features = processor.feature_extractor.windows(recording, WINDOW, views=True)
-    features = {name: features[name] for name in ("input_values", "input_values_mask")}
+    features = {name: features[name] for name in processor.feature_extractor.model_input_names}
     inputs = processor(imu=features, text=[caption_prompt([PLACE])], return_tensors="pt")
     values = {name: inputs[name] for name in features}
     tokens = model.model.insert_motion_tokens(inputs["input_ids"], **values)

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from encoder_controls import HAND_MADE, MODELS, PRE_TRAINED, UNTRAINED, Features, all_features
+from encoder_controls import HAND_MADE, MODELS, PRE_TRAINED, UNORIENTED, UNTRAINED, Features, all_features
 from setup_plots import plot_setups
 from setup_variants import at_rate, remove_gravity, turn_sensors, without_gyroscope
 
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, nargs="*", default=[], help="folders of graph encoders")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sets", nargs="+", default=list(SENSORS), choices=list(SENSORS))
-    parser.add_argument("--models", nargs="+", default=(PRE_TRAINED, UNTRAINED, HAND_MADE), choices=MODELS)
+    parser.add_argument("--models", nargs="+", default=(PRE_TRAINED, UNORIENTED, UNTRAINED, HAND_MADE), choices=MODELS)
     parser.add_argument("--max_windows", type=int, default=MAX_WINDOWS)
     parser.add_argument("--plot", type=Path, help="folder for the picture")
     parser.add_argument("--out", type=Path, default=DEFAULT_PATH)

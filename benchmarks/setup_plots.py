@@ -9,7 +9,12 @@ import numpy as np
 from anymo_hf.evaluation.results import Result
 
 
-COLOURS = {"pre-trained": "#1b6ca8", "untrained": "#b0b0b0", "hand-made features": "#d9822b"}
+COLOURS = {
+    "pre-trained": "#1b6ca8",
+    "pre-trained, mounting unknown": "#7fb8de",
+    "untrained": "#b0b0b0",
+    "hand-made features": "#d9822b",
+}
 
 
 def plot_setups(rows: list[Result], folder: Path) -> Path:

@@ -90,7 +90,7 @@ def measure_tokens(motion_tokenizer, encoder, dataset: PairedViewDataset, subset
         items = [dataset[i] for i in range(start, min(start + BATCH_SIZE, len(dataset)))]
         batch = {name: torch.stack([item[name] for item in items]) for name in items[0]}
         visible = batch["input_values_mask"][:, 0] & batch["visible_segments"][:, 0, None, :, None]
-        outputs = encoder(batch["input_values"][:, 0], visible)
+        outputs = encoder(batch["input_values"][:, 0], visible, batch["orientation_known"][:, 0])
         result = motion_tokenizer(outputs.pooled_latents, outputs.steps_mask)
         latents = outputs.pooled_latents[outputs.steps_mask].double()
         squared += float((result.reconstruction[outputs.steps_mask] - latents).square().sum())

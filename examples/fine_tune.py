@@ -31,8 +31,9 @@ for recording in load_har_recordings(options.path):
     for i, start in enumerate(windows["start_times"]):
         activity = majority_activity(recording, start, start + 5.0)
         if activity:
-            person = recording.source["subject"]
-            rows.append({"labels": activity, "person": person, **{name: windows[name][i] for name in INPUTS}})
+            # A study mounts its sensors alike on all people, so that their axes tell the posture.
+            features = {"orientation_known": np.ones(23, dtype=bool), **{name: windows[name][i] for name in INPUTS}}
+            rows.append({"labels": activity, "person": recording.source["subject"], **features})
 names, people = sorted({row["labels"] for row in rows}), sorted({row["person"] for row in rows})
 left_out = people[-max(1, len(people) // 4) :]
 train, test = [], []

@@ -29,21 +29,22 @@ model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
 recordings = list(load_har_recordings(options.path))
 people = sorted({recording.source["subject"] for recording in recordings})
 left_out = people[-max(1, len(people) // 4) :]
+names = processor.feature_extractor.model_input_names
 test, rows = [one for one in recordings if one.source["subject"] in left_out], []
 for recording in (one for one in recordings if one.source["subject"] not in left_out):
     windows = processor.feature_extractor.windows(recording, length=5.0)
     places = [sensor.placement for sensor in recording.sensors]
     for i, start in enumerate(windows["start_times"]):
         if activity := majority_activity(recording, start, start + 5.0):
-            features = {name: torch.from_numpy(windows[name][i]) for name in ("input_values", "input_values_mask")}
+            features = {name: torch.from_numpy(windows[name][i]) for name in names}
             words = {"activity": activity, "texts": [activity], "placements": places}
             rows.append({**features, **words, "seed": len(rows)})
-names = sorted({row["activity"] for row in rows})
+activities = sorted({row["activity"] for row in rows})
 
 
 def accuracy(model):
     classify = pipeline("zero-shot-imu-classification", model=model, processor=processor, window=5.0)
-    found = [(one, window) for one in test for window in classify(one, candidate_labels=names, top_k=1)]
+    found = [(one, window) for one in test for window in classify(one, candidate_labels=activities, top_k=1)]
     truth = [majority_activity(one, window["start"], window["end"]) for one, window in found]
     return np.mean([window["scores"][0]["label"] == truth[i] for i, (_, window) in enumerate(found)])
 
@@ -51,7 +52,7 @@ def accuracy(model):
 before = accuracy(model)
 whole = ["imu_pooler", "text_pooler", "imu_head", "text_head"]
 model = get_peft_model(model, LoraConfig(target_modules=r".*\.language_model\..*_proj", modules_to_save=whole))
-collate = MotionTextCollator(processor, names, {"embedding": 3, "caption": 1})
+collate = MotionTextCollator(processor, activities, {"embedding": 3, "caption": 1})
 settings = {"max_steps": options.max_steps, "learning_rate": 1e-3, "remove_unused_columns": False}
 settings = TrainingArguments(options.output, per_device_train_batch_size=16, **settings)
 Trainer(model, settings, train_dataset=rows, data_collator=collate).train()

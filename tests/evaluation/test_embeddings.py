@@ -108,12 +108,16 @@ def test_choice_is_balanced_and_does_not_depend_on_values(from_memory):
 
 def test_sensors_go_where_they_are_worn():
     windows = make_windows()
-    values, mask = windows.on_body(slice(1, 3))
+    windows.orientation_known = np.array([[False, True]] * len(windows))
+    features = windows.on_body(slice(1, 3))
+    values, mask = features["input_values"], features["input_values_mask"]
     assert values.shape == mask.shape == (2, 40, 23, 6)
+    assert features["orientation_known"].nonzero().tolist() == [[row, SEGMENTS.index("T8")] for row in range(2)]
     torch.testing.assert_close(values[:, :, SEGMENTS.index("T8")], torch.from_numpy(windows.values[1:3, :, 1]))
     assert mask.any(dim=(0, 1, 3)).nonzero().flatten().tolist() == sorted(map(SEGMENTS.index, ("L_Forearm", "T8")))
     chest = windows.with_sensors(["T8"])
     np.testing.assert_array_equal(chest.values[:, :, 0], windows.values[:, :, 1])
+    assert chest.orientation_known.all() and not windows.with_sensors(["L_Forearm"]).orientation_known.any()
     with pytest.raises(ValueError, match="ankle"):
         windows.with_sensors(["ankle"])
 
@@ -125,7 +129,7 @@ def test_embedding_is_mean_and_deviation_over_steps_that_exist():
     class Encoder(torch.nn.Module):
         device = torch.device("cpu")
 
-        def forward(self, input_values, mask):
+        def forward(self, input_values, input_values_mask, orientation_known, pooled_only):
             return SimpleNamespace(pooled_latents=latents, steps_mask=steps_mask)
 
     encoder = Encoder().train()

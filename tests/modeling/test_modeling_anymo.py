@@ -120,7 +120,7 @@ def test_a_motion_token_is_a_projected_codebook_entry(model):
 
 def test_generation_is_what_forward_says():
     # Weights large enough that the next token is no constant.
-    torch.manual_seed(2)
+    torch.manual_seed(3)
     model = AnyMoForCausalLM(tiny_config()).eval()
     for parameter in model.parameters():
         parameter.data.mul_(6 if parameter.ndim > 1 else 1)

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 import torch._dynamo
+from torch.utils.flop_counter import FlopCounterMode
 
 from anymo_hf.modeling.configuration_anymo import AnyMoGraphEncoderConfig
 from anymo_hf.modeling.modeling_anymo_graph_encoder import (
@@ -109,7 +110,7 @@ def test_graph_convolution_is_three_sparse_ones_of_pytorch_geometric():
         weight = layer.edge_importance[index, sender, receiver] / degree[receiver]
         graph = data.Data(x=projected[..., index, :].flatten(1), edge_index=torch.stack([sender, receiver]))
         expected = expected + SimpleConv(aggr="sum")(graph.x, graph.edge_index, edge_weight=weight)
-    torch.testing.assert_close(layer(values), expected.view(23, 2, 5, 8), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(layer(values), expected.view(46, 5, 8), atol=1e-5, rtol=1e-5)
 
 
 def run_with_gradients(encoder, values, mask) -> list[torch.Tensor]:
@@ -335,3 +336,40 @@ def test_pooling_of_observed_segments_is_their_mean():
     steps = outputs.steps_mask[..., None].float()
     expected = (outputs.pooled_latents * steps).sum(dim=0) / steps.sum(dim=0).clamp(min=1)
     torch.testing.assert_close(views.pooled_latents[0], expected)
+
+
+@pytest.mark.parametrize("canonical_axes", [False, True])
+def test_pooled_latents_alone_are_those_of_the_whole(canonical_axes):
+    """Only what observed segments receive is computed: the rest must not matter, forwards or backwards."""
+    torch.manual_seed(0)
+    config = AnyMoGraphEncoderConfig.small(canonical_axes=canonical_axes, hidden_sizes=[8, 8, 12, 16])
+    model = AnyMoGraphEncoder(config)
+    torch.nn.init.normal_(model.mask_token)
+    values = torch.randn(5, 41, 23, 6)
+    mask = torch.zeros(values.shape, dtype=torch.bool)
+    for row, segments in enumerate(([22], [0, 4], [3, 9, 14], list(range(23)), [])):
+        mask[row, :, segments] = True
+    mask[1, 20:] = False
+    whole, pooled = model(values, mask), model(values, mask, pooled_only=True)
+    assert pooled.last_hidden_state is None
+    torch.testing.assert_close(pooled.pooled_latents, whole.pooled_latents, atol=1e-5, rtol=0)
+    weights = torch.randn(whole.pooled_latents.shape)
+    own, other = (
+        torch.autograd.grad((one.pooled_latents * weights).sum(), list(model.parameters())) for one in (whole, pooled)
+    )
+    for (name, _), one, two in zip(model.named_parameters(), own, other, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4, msg=name)
+
+
+def test_a_few_sensors_cost_less_than_all():
+    config = AnyMoGraphEncoderConfig.small()
+    model = AnyMoGraphEncoder(config).eval()
+    values, mask = torch.randn(2, 60, 23, 6), torch.zeros(2, 60, 23, 6, dtype=torch.bool)
+    mask[:, :, 10] = True
+
+    def count(**options) -> int:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(values, mask, **options)
+        return counter.get_total_flops()
+
+    assert count(pooled_only=True) < 0.3 * count()

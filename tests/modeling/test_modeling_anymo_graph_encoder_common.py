@@ -14,6 +14,7 @@ from anymo_hf import (
     AnyMoGraphEncoderConfig,
     AnyMoGraphEncoderForPreTraining,
     AnyMoGraphEncoderForSequenceClassification,
+    AnyMoGraphEncoderForTextAlignment,
 )
 
 
@@ -49,6 +50,7 @@ class AnyMoGraphEncoderModelTest(common.ModelTesterMixin, unittest.TestCase):
         AnyMoGraphEncoder,
         AnyMoGraphEncoderForPreTraining,
         AnyMoGraphEncoderForSequenceClassification,
+        AnyMoGraphEncoderForTextAlignment,
     )
     test_torch_exportable = False  # the export tests are not in transformers' source distribution
     test_resize_embeddings = False  # there are no tokens
@@ -69,6 +71,10 @@ class AnyMoGraphEncoderModelTest(common.ModelTesterMixin, unittest.TestCase):
                 inputs[name] = torch.stack([inputs[name], inputs[name].flip(0)], dim=1)
         if model_class is AnyMoGraphEncoderForSequenceClassification and return_labels:
             inputs["labels"] = torch.arange(len(inputs["input_values"])) % self.model_tester.num_labels
+        if model_class is AnyMoGraphEncoderForTextAlignment:
+            inputs["text_embeddings"] = torch.eye(5, 384, device=common.torch_device)
+            if return_labels:
+                inputs["text_index"] = torch.arange(len(inputs["input_values"])) % 3
         return inputs
 
     def test_hidden_states_output(self):

@@ -339,3 +339,28 @@ def test_a_folder_of_another_model_is_refused(tmp_path):
     Qwen2Config(hidden_size=8, num_attention_heads=1, num_key_value_heads=1).save_pretrained(tmp_path)
     with pytest.raises(AttributeError, match="hidden_size"):
         AnyMoGraphEncoder.from_pretrained(tmp_path)
+
+
+def test_dense_targets_of_sensors_are_turned_as_the_encoder_turns_them():
+    """Turning a sensor of unknown orientation, and its ideal readings with it, changes no loss."""
+    torch.manual_seed(0)
+    model = make_model(canonical_axes=True, dense_loss_weight=1.0).eval()
+    batch = make_batch()
+    batch["input_values"][..., 2] += 9.8
+    batch["visible_segments"] = torch.ones(4, 2, 23, dtype=torch.bool)
+    dense = {
+        "ideal_values": batch["input_values"][:, 0].clone(),
+        "segment_values": batch["input_values"][:, 1],
+        "segment_mask": torch.ones(4, 21, 23, dtype=torch.bool),
+    }
+    batch["input_values_mask"][:] = True
+    quarter = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    turned = torch.einsum("ij,...vj->...vi", quarter, batch["input_values"].unflatten(-1, (2, 3))).flatten(-2)
+    own = model(**batch, **dense).dense_loss
+    other = model(**{**batch, "input_values": turned}, **{**dense, "ideal_values": turned[:, 0]}).dense_loss
+    torch.testing.assert_close(own, other, atol=1e-4, rtol=1e-4)
+    known = torch.ones(4, 2, 23, dtype=torch.bool)
+    kept = model(
+        **{**batch, "input_values": turned}, **{**dense, "ideal_values": turned[:, 0]}, orientation_known=known
+    )
+    assert (kept.dense_loss - own).abs() > 1e-3

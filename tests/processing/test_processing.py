@@ -74,7 +74,11 @@ def test_views_windows_and_parts_alone(processor):
     assert np.shape(inputs["input_values"]) == (2, 2, 300, 23, 6)
     assert [ids.count(processor.tokenizer.convert_tokens_to_ids("<imu>")) for ids in inputs["input_ids"]] == [150] * 2
     assert set(processor(text="the person")) >= {"input_ids"} and "input_values" not in processor(text="the person")
-    assert set(processor(imu=moving(60), imu_kwargs=IMU_KWARGS)) == {"input_values", "input_values_mask"}
+    assert set(processor(imu=moving(60), imu_kwargs=IMU_KWARGS)) == {
+        "input_values",
+        "input_values_mask",
+        "orientation_known",
+    }
 
 
 def test_errors_say_what_to_do(processor):

@@ -10,7 +10,7 @@ import torch
 from anymo_hf.processing.placements_anymo import NAMED_PLACEMENTS, SEGMENTS
 from anymo_hf.simulation.body import BodySurface
 from anymo_hf.simulation.placements import Placements
-from anymo_hf.simulation.rotations import quaternion_multiply, quaternion_rotate
+from anymo_hf.simulation.rotations import quaternion_multiply, quaternion_rotate, quaternion_to_matrix
 
 
 Z = torch.tensor([0.0, 0.0, 1.0])
@@ -157,3 +157,16 @@ def test_impossible_mountings_are_refused(placements):
         placements.mount(worn_share=1.5)
     with pytest.raises(ValueError, match="max_tilt"):
         placements.mount(max_tilt=10.0)
+
+
+def test_aligned_sensors_know_up_and_half_of_them_the_heading(placements):
+    many = Placements(
+        placements.segment.repeat(500), placements.offset.repeat(500, 1), placements.orientation.repeat(500, 1)
+    )
+    turned = quaternion_to_matrix(many.align(seeded(3)).orientation)
+    tilt = torch.rad2deg(turned[:, 2, 2].clamp(-1, 1).acos())
+    assert tilt.max() <= 15.01 and tilt.max() > 14 and 5 < tilt.mean() < 10
+    heading = torch.rad2deg(torch.atan2(turned[:, 1, 0], turned[:, 0, 0])).abs()
+    within = (heading < 16).float().mean()
+    assert 0.5 < within < 0.62 and heading.max() > 175  # of the other half, one in twelve by chance
+    assert torch.equal(many.align(seeded(3)).orientation, many.align(seeded(3)).orientation)

@@ -35,6 +35,8 @@ class HarWindows:
             The segment that carries each sensor.
         activities, subjects, recordings (`np.ndarray` of shape `(num_windows,)`):
             What was done, by whom, in which recording, all in words.
+        orientation_known (`bool` or `np.ndarray` of shape `(num_windows, num_sensors)`, *optional*):
+            Where a sensor's axes are its segment's, or mounted alike throughout. Defaults to `False`.
     """
 
     values: np.ndarray
@@ -44,13 +46,17 @@ class HarWindows:
     activities: np.ndarray
     subjects: np.ndarray
     recordings: np.ndarray
+    orientation_known: bool | np.ndarray = False
+
+    def __post_init__(self):
+        self.orientation_known = np.broadcast_to(self.orientation_known, (len(self.values), len(self.placements)))
 
     def __len__(self) -> int:
         return len(self.values)
 
     def select(self, rows: np.ndarray) -> "HarWindows":
         """Some of the windows, by index or by a mask."""
-        names = ("values", "mask", "activities", "subjects", "recordings")
+        names = ("values", "mask", "activities", "subjects", "recordings", "orientation_known")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def with_sensors(self, placements: Iterable[str]) -> "HarWindows":
@@ -66,17 +72,25 @@ class HarWindows:
             mask=self.mask[:, :, columns],
             placements=placements,
             segments=tuple(self.segments[i] for i in columns),
+            orientation_known=self.orientation_known[:, columns],
         )
 
-    def on_body(self, rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        """`input_values` and `input_values_mask` of some windows, `(batch_size, num_frames, 23, 6)` both."""
+    def on_body(self, rows: slice) -> dict[str, torch.Tensor]:
+        """
+        What the encoder takes of some windows.
+
+        `input_values` and `input_values_mask` have shape `(batch_size, num_frames, 23, 6)`, `orientation_known` has
+        `(batch_size, 23)`.
+        """
         columns = [SEGMENTS.index(segment) for segment in self.segments]
         values, mask = torch.from_numpy(self.values[rows]), torch.from_numpy(self.mask[rows])
         input_values = values.new_zeros(*values.shape[:2], NUM_SEGMENTS, values.shape[-1])
         input_values_mask = torch.zeros_like(input_values, dtype=torch.bool)
         input_values[:, :, columns] = values
         input_values_mask[:, :, columns] = mask
-        return input_values, input_values_mask
+        known = torch.zeros(len(values), NUM_SEGMENTS, dtype=torch.bool)
+        known[:, columns] = torch.from_numpy(self.orientation_known[rows].copy())
+        return {"input_values": input_values, "input_values_mask": input_values_mask, "orientation_known": known}
 
 
 def load_har_windows(
@@ -121,9 +135,8 @@ def load_har_windows(
             for start, size, activity in _labelled_windows(extractor, recording, dataset.window)
             if activity in classes
         ]
-        values, mask = extractor.resample(prepare(recording) if prepare else recording)
-        sensors = {sensor.placement: sensor.segment for sensor in recording.sensors}
-        resampled.append((values, mask, sensors, recording.source))
+        recording = prepare(recording) if prepare else recording
+        resampled.append((*extractor.resample(recording), recording.sensors, recording.source))
     if not candidates:
         raise ValueError(f"No window of {dataset.name!r} is labelled; check its recordings and its window length.")
     if max_windows is not None:
@@ -145,28 +158,29 @@ def _labelled_windows(extractor: AnyMoFeatureExtractor, recording: Recording, wi
 
 def _cut(resampled: list, candidates: list) -> HarWindows:
     """Windows out of resampled recordings, padded at the end to the longest."""
-    sensors = {}
-    for _, _, found, _ in resampled:
-        sensors |= found
-    shape = (len(candidates), max(size for _, _, size, _ in candidates), len(sensors), 6)
+    segments = {sensor.placement: sensor.segment for _, _, found, _ in resampled for sensor in found}
+    shape = (len(candidates), max(size for _, _, size, _ in candidates), len(segments), 6)
     values, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
+    oriented = np.zeros((len(candidates), len(segments)), dtype=bool)
     for row, (number, start, size, _) in enumerate(candidates):
         recording_values, recording_mask, found, _ = resampled[number]
         part = slice(start, start + size)
-        for column, place in enumerate(found):
+        for column, sensor in enumerate(found):
             observed = recording_mask[part, column]
-            place_column = list(sensors).index(place)
+            place_column = list(segments).index(sensor.placement)
+            oriented[row, place_column] = sensor.mounting is not None
             values[row, : len(observed), place_column] = np.where(observed, recording_values[part, column], 0)
             mask[row, : len(observed), place_column] = observed
     sources = [resampled[number][3] for number, *_ in candidates]
     return HarWindows(
         values,
         mask,
-        tuple(sensors),
-        tuple(sensors.values()),
+        tuple(segments),
+        tuple(segments.values()),
         activities=np.array([activity for *_, activity in candidates]),
         subjects=np.array([source["subject"] for source in sources]),
         recordings=np.array([source["recording"] for source in sources]),
+        orientation_known=oriented,
     )
 
 
@@ -223,8 +237,9 @@ def embed_windows(encoder, windows: HarWindows, batch_size: int = 16, progress: 
     encoder.eval()
     embeddings = []
     for first in tqdm(range(0, len(windows), batch_size), desc="windows", disable=not progress, leave=False):
-        input_values, mask = windows.on_body(slice(first, first + batch_size))
-        outputs = encoder(input_values.to(encoder.device), mask.to(encoder.device))
+        features = windows.on_body(slice(first, first + batch_size))
+        features = {name: feature.to(encoder.device) for name, feature in features.items()}
+        outputs = encoder(**features, pooled_only=True)
         steps = outputs.steps_mask[..., None].to(outputs.pooled_latents.dtype)
         count = steps.sum(dim=1).clamp(min=1)
         mean = (outputs.pooled_latents * steps).sum(dim=1) / count

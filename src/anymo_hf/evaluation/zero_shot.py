@@ -173,8 +173,7 @@ def _check_sensors(windows: HarWindows, worn: np.ndarray, place_told: bool) -> N
 
 def _as_worn(windows: HarWindows, rows: slice) -> dict[str, np.ndarray]:
     """Features with one view, `(batch_size, 1, num_frames, 23, 6)`."""
-    values, mask = windows.on_body(rows)
-    return {"input_values": values[:, None].numpy(), "input_values_mask": mask[:, None].numpy()}
+    return {name: feature[:, None].numpy() for name, feature in windows.on_body(rows).items()}
 
 
 def _at_all_places(windows: HarWindows, rows: slice) -> dict[str, np.ndarray]:
@@ -182,10 +181,15 @@ def _at_all_places(windows: HarWindows, rows: slice) -> dict[str, np.ndarray]:
     # What is not observed is zero, so that the sum is the one sensor's.
     values, mask = windows.values[rows].sum(axis=2), windows.mask[rows].any(axis=2)
     shape = (len(values), len(windows.segments), values.shape[1], NUM_SEGMENTS, values.shape[2])
-    features = {"input_values": np.zeros(shape, values.dtype), "input_values_mask": np.zeros(shape, bool)}
+    features = {
+        "input_values": np.zeros(shape, values.dtype),
+        "input_values_mask": np.zeros(shape, bool),
+        "orientation_known": np.zeros((*shape[:2], NUM_SEGMENTS), bool),
+    }
     for view, segment in enumerate(windows.segments):
         features["input_values"][:, view, :, SEGMENTS.index(segment)] = values
         features["input_values_mask"][:, view, :, SEGMENTS.index(segment)] = mask
+        features["orientation_known"][:, view, SEGMENTS.index(segment)] = windows.orientation_known[rows].any(axis=1)
     return features
 
 
@@ -268,7 +272,8 @@ class Calibration:
             mounting = self._mountings.get((recording.source["subject"], sensor.placement))
             if mounting is not None:
                 # Resampling turns nothing, so that the readings themselves are turned.
-                sensor = replace(sensor, values=apply_mounting(replace(sensor, mounting=mounting)))
+                values = apply_mounting(replace(sensor, mounting=mounting))
+                sensor = replace(sensor, values=values, mounting=np.array([1.0, 0.0, 0.0, 0.0]), calibration="walking")
             sensors.append(sensor)
         return replace(recording, sensors=tuple(sensors))
 

@@ -72,6 +72,10 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Its learned positions: 75 steps are 5 s.
         temperature (`float`, *optional*, defaults to 0.1):
             Of the predictive InfoNCE loss.
+        canonical_axes (`bool`, *optional*, defaults to `False`):
+            Whether sensors of unknown orientation are first turned into axes that their own readings define, so that
+            mounting does not matter: z is up, x where they swing most. `False`, as in the paper, reads all in their
+            own axes.
         pooled_segments (`str`, *optional*, defaults to `"all"`):
             Whose latents `pooled_latents` is the mean of: `"all"`, as in the paper, or `"observed"`, those of segments
             with a sensor, of which a frozen encoder tells more.
@@ -79,6 +83,8 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Of the predictive InfoNCE loss.
         dense_loss_weight (`float`, *optional*, defaults to 0.0):
             Of reading motion off the latents, see `AnyMoDenseHead`; 0 leaves that head out, as the paper does.
+        text_embedding_size (`int`, *optional*, defaults to 384):
+            Width of the sentence embeddings with which `AnyMoGraphEncoderForTextAlignment` names motion.
         symmetric (`bool`, *optional*, defaults to `False`):
             Whether pre-training uses a pair of views in both directions, as the paper does, at twice the cost, or in
             one; views are drawn alike, so that which one does not matter.
@@ -105,9 +111,11 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
     predictor_num_attention_heads: int = 8
     max_num_steps: int = 75
     temperature: float = 0.1
+    canonical_axes: bool = False
     pooled_segments: str = "all"
     contrastive_loss_weight: float | int = 1.0
     dense_loss_weight: float | int = 0.0
+    text_embedding_size: int = 384
     symmetric: bool = False
 
     def __post_init__(self, **kwargs):
@@ -124,6 +132,7 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             "predictor_intermediate_size": 384,
             "predictor_num_hidden_layers": 3,
             "predictor_num_attention_heads": 4,
+            "canonical_axes": True,
             "pooled_segments": "observed",
             "contrastive_loss_weight": 0.1,
             "dense_loss_weight": 1.0,
@@ -139,6 +148,11 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
     def hidden_size(self) -> int:
         """Width of a latent."""
         return self.hidden_sizes[-1]
+
+    @property
+    def num_input_channels(self) -> int:
+        """Of the first block: beside the readings, the up direction where canonical axes hide it."""
+        return self.num_channels + 3 * self.canonical_axes
 
     @property
     def num_hidden_layers(self) -> int:
@@ -160,7 +174,11 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
         """Part of `@strict`-powered validation."""
         check_positive(self, "num_channels", "sampling_rate", "hidden_sizes", "strides", "temporal_kernel_size")
         check_positive(self, "predictor_intermediate_size", "predictor_num_attention_heads", "max_num_steps")
-        check_positive(self, "norm_eps", "temperature")
+        check_positive(self, "norm_eps", "temperature", "text_embedding_size")
+        if self.canonical_axes and self.num_channels != 6:
+            raise ValueError(
+                f"`canonical_axes` need `num_channels` to be 6, force and rate, but it is {self.num_channels}."
+            )
         if self.num_segments > MAX_NUM_SEGMENTS:  # memory grows with its square
             raise ValueError(f"`segment_parents` may name {MAX_NUM_SEGMENTS} segments, but names {self.num_segments}.")
         if len(self.hidden_sizes) != len(self.strides) or not self.hidden_sizes:

@@ -29,6 +29,7 @@ from .configuration_anymo import AnyMoConfig
 from .modeling_anymo_graph_encoder import AnyMoGraphEncoder
 from .modeling_anymo_pooling import (
     AnyMoAttentionPooler,
+    AnyMoProjector,
     AnyMoRMSNorm,
     info_nce,
     multi_positive_loss,
@@ -97,19 +98,6 @@ class AnyMoPreTrainedModel(PreTrainedModel):
             init.normal_(module.latents, std=self.config.initializer_range)
 
 
-class AnyMoProjector(nn.Module):
-    """A codebook entry as the language model would have it: the embedding of a motion token."""
-
-    def __init__(self, config: AnyMoConfig):
-        super().__init__()
-        hidden_size = config.text_config.hidden_size
-        self.up_proj = nn.Linear(config.motion_tokenizer_config.codebook_dim, config.projector_hidden_size)
-        self.down_proj = nn.Linear(config.projector_hidden_size, hidden_size)
-
-    def forward(self, entries: torch.Tensor) -> torch.Tensor:
-        return self.down_proj(F.gelu(self.up_proj(entries)))
-
-
 class AnyMoModel(AnyMoPreTrainedModel):
     """
     Graph encoder, motion tokenizer and language model, with one embedding for recordings and one for texts.
@@ -160,7 +148,10 @@ class AnyMoModel(AnyMoPreTrainedModel):
 
     @torch.no_grad()
     def get_motion_tokens(
-        self, input_values: torch.FloatTensor, input_values_mask: torch.BoolTensor | None = None
+        self,
+        input_values: torch.FloatTensor,
+        input_values_mask: torch.BoolTensor | None = None,
+        orientation_known: torch.BoolTensor | None = None,
     ) -> tuple[torch.LongTensor, torch.BoolTensor]:
         """
         Motion tokens of recordings.
@@ -170,12 +161,14 @@ class AnyMoModel(AnyMoPreTrainedModel):
                 From `AnyMoFeatureExtractor`; with an axis of views after the first if wanted.
             input_values_mask (`torch.BoolTensor` of that shape, *optional*, defaults to `None`):
                 True where a value was observed.
+            orientation_known (`torch.BoolTensor` of shape `(num_recordings, num_segments)`, *optional*):
+                True where a sensor's axes are its segment's, see `AnyMoGraphEncoder`.
 
         Returns:
             `tuple[torch.LongTensor, torch.BoolTensor]`: Token ids of shape `(num_recordings, num_codes,
             num_codebooks)`, and where they lie within their recording, of shape `(num_recordings, num_codes)`.
         """
-        encoded = self.graph_encoder(input_values, input_values_mask)
+        encoded = self.graph_encoder(input_values, input_values_mask, orientation_known, pooled_only=True)
         codes = self.motion_tokenizer.encode(encoded.pooled_latents, encoded.steps_mask).transpose(1, 2)
         tokenizer_config = self.config.motion_tokenizer_config
         first = torch.arange(tokenizer_config.num_codebooks, device=codes.device) * tokenizer_config.codebook_size
@@ -183,10 +176,14 @@ class AnyMoModel(AnyMoPreTrainedModel):
         return self._first_motion_token() + first + codes, codes_mask
 
     def insert_motion_tokens(
-        self, input_ids: torch.LongTensor, input_values: torch.FloatTensor, input_values_mask=None
+        self,
+        input_ids: torch.LongTensor,
+        input_values: torch.FloatTensor,
+        input_values_mask=None,
+        orientation_known=None,
     ) -> torch.LongTensor:
         """Token ids with the placeholders of `<imu>` replaced, in order, by the recordings' motion tokens."""
-        tokens, mask = self.get_motion_tokens(input_values, input_values_mask)
+        tokens, mask = self.get_motion_tokens(input_values, input_values_mask, orientation_known)
         tokens = tokens[mask].flatten().to(input_ids.device)
         is_placeholder = input_ids == self.config.imu_token_id
         if int(is_placeholder.sum()) != len(tokens):
@@ -228,6 +225,7 @@ class AnyMoModel(AnyMoPreTrainedModel):
         use_cache: bool | None = None,
         input_values: torch.FloatTensor | None = None,
         input_values_mask: torch.BoolTensor | None = None,
+        orientation_known: torch.BoolTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutputWithPast:
         r"""
@@ -250,6 +248,8 @@ class AnyMoModel(AnyMoPreTrainedModel):
                 The recordings that `<imu>` stands for, in the order in which they occur in the batch.
             input_values_mask (`torch.BoolTensor` of that shape, *optional*):
                 True where a value was observed.
+            orientation_known (`torch.BoolTensor` of shape `(num_recordings, num_segments)`, *optional*):
+                True where a sensor's axes are its segment's.
             **kwargs:
                 What else the language model takes.
         """
@@ -257,7 +257,7 @@ class AnyMoModel(AnyMoPreTrainedModel):
             raise ValueError("Pass either `input_ids` or `inputs_embeds`, and not both.")
         if inputs_embeds is None:
             if input_values is not None:
-                input_ids = self.insert_motion_tokens(input_ids, input_values, input_values_mask)
+                input_ids = self.insert_motion_tokens(input_ids, input_values, input_values_mask, orientation_known)
             inputs_embeds = self.embed_tokens(input_ids)
         elif input_values is not None:
             raise ValueError("`input_values` need `input_ids`, whose placeholders they replace, not `inputs_embeds`.")
@@ -285,6 +285,7 @@ class AnyMoModel(AnyMoPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         input_values: torch.FloatTensor | None = None,
         input_values_mask: torch.BoolTensor | None = None,
+        orientation_known: torch.BoolTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.FloatTensor:
         """
@@ -299,6 +300,8 @@ class AnyMoModel(AnyMoPreTrainedModel):
                 The recordings; not needed where the prompt holds motion tokens already.
             input_values_mask (`torch.BoolTensor` of that shape, *optional*):
                 True where a value was observed.
+            orientation_known (`torch.BoolTensor` of shape `(num_recordings, num_segments)`, *optional*):
+                True where a sensor's axes are its segment's.
             **kwargs:
                 What else the language model takes.
 
@@ -306,7 +309,7 @@ class AnyMoModel(AnyMoPreTrainedModel):
             `torch.FloatTensor` of shape `(batch_size, hidden_size)`: Of unit length.
         """
         if input_values is not None:
-            input_ids = self.insert_motion_tokens(input_ids, input_values, input_values_mask)
+            input_ids = self.insert_motion_tokens(input_ids, input_values, input_values_mask, orientation_known)
         outputs = self(input_ids, attention_mask, use_cache=False, **kwargs)
         return self.pool_imu(outputs.last_hidden_state, input_ids)
 
@@ -397,6 +400,7 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
         logits_to_keep: int | torch.Tensor = 0,
         input_values: torch.FloatTensor | None = None,
         input_values_mask: torch.BoolTensor | None = None,
+        orientation_known: torch.BoolTensor | None = None,
         text_input_ids: torch.LongTensor | None = None,
         text_attention_mask: torch.Tensor | None = None,
         candidate_input_ids: torch.LongTensor | None = None,
@@ -429,6 +433,8 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
                 The recordings that `<imu>` stands for, in the order in which they occur in the batch.
             input_values_mask (`torch.BoolTensor` of that shape, *optional*):
                 True where a value was observed.
+            orientation_known (`torch.BoolTensor` of shape `(num_recordings, num_segments)`, *optional*):
+                True where a sensor's axes are its segment's.
             text_input_ids (`torch.LongTensor` of shape `(batch_size, text_length)`, *optional*):
                 A narration of each row's recording: switches the narration loss on. Rows of the same text are no
                 negatives of each other.
@@ -444,7 +450,7 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
                 What else the language model takes.
         """
         if input_values is not None and input_ids is not None:
-            input_ids = self.model.insert_motion_tokens(input_ids, input_values, input_values_mask)
+            input_ids = self.model.insert_motion_tokens(input_ids, input_values, input_values_mask, orientation_known)
             input_values = None
             if labels is not None:
                 labels = torch.where(labels == self.config.imu_token_id, input_ids, labels)

@@ -27,6 +27,7 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_anymo import AnyMoGraphEncoderConfig
+from .modeling_anymo_canonical_axes import canonical_axes, turn_readings, whole_vectors
 
 
 # Messages pass along three relations, each with weights of its own: to itself, from children, from the parent.
@@ -132,19 +133,24 @@ class AnyMoGraphConvolution(nn.Module):
         adjacency = segment_adjacency(config.segment_parents, config.edge_partition)
         self.adjacency = nn.Buffer(adjacency, persistent=False)
 
-    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden_states: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """What rows receive, `(num_rows, num_frames, out_channels)`; they count through segments, then recordings."""
         num_segments, batch_size, num_frames, in_channels = hidden_states.shape
         edges = (self.adjacency * self.edge_importance).to(hidden_states.dtype)
         senders = edges.transpose(1, 2).flatten(0, 1)  # (3 * num_segments, num_segments), rows are receivers
-        received = (senders @ hidden_states.flatten(1)).view(NUM_RELATIONS, -1, in_channels)
+        received = (senders @ hidden_states.flatten(1)).view(NUM_RELATIONS, num_segments * batch_size, -1)
 
         # Each relation's product is added in place to the bias, with fewer passes over memory than a sum.
         weight = self.projection.weight.to(received.dtype).unflatten(0, (NUM_RELATIONS, -1))
         bias = edges.sum(dim=1).transpose(0, 1) @ self.projection.bias.unflatten(0, (NUM_RELATIONS, -1))
-        projected = bias.to(received.dtype)[:, None].repeat(1, batch_size * num_frames, 1).flatten(0, 1)
-        for relation in range(NUM_RELATIONS):
-            projected = projected.addmm_(received[relation], weight[relation].transpose(0, 1))
-        return projected.view(num_segments, batch_size, num_frames, -1)
+        bias = bias.to(received.dtype)[:, None].expand(-1, batch_size, -1).flatten(0, 1)
+        if rows is not None:
+            received, bias = received[:, rows], bias[rows]
+        projected = bias[:, None].repeat(1, num_frames, 1).flatten(0, 1)
+        # Unbound, not indexed: the gradient of an index is a tensor of zeros as large as all relations together.
+        for one_received, one_weight in zip(received.unbind(), weight.unbind(), strict=True):
+            projected = projected.addmm_(one_received.view(-1, in_channels), one_weight.transpose(0, 1))
+        return projected.unflatten(0, (-1, num_frames))
 
 
 class AnyMoGraphEncoderBlock(GradientCheckpointingLayer):
@@ -170,23 +176,37 @@ class AnyMoGraphEncoderBlock(GradientCheckpointingLayer):
             self.residual_norm = AnyMoNorm(config, out_channels)
 
     def forward(
-        self, hidden_states: torch.Tensor, frames_mask: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+        self,
+        hidden_states: torch.Tensor,
+        frames_mask: torch.Tensor,
+        rows: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
-        residual = hidden_states[:, :, :: self.stride]
-        steps_mask = frames_mask[:, :: self.stride]
-        hidden_states = F.relu(self.graph_norm(self.graph_convolution(hidden_states), frames_mask), inplace=True)
+        """`(num_segments, batch_size, num_steps, out_channels)`; zeros but in `rows` of the first two axes."""
+        num_segments, batch_size = hidden_states.shape[:2]
+        residual = hidden_states.flatten(0, 1)
+        frames_mask = frames_mask.repeat(num_segments, 1)
+        if rows is not None:
+            residual, frames_mask = residual[rows], frames_mask[rows]
+        steps_mask = frames_mask
+        if self.stride > 1:
+            residual, steps_mask = residual[:, :: self.stride], frames_mask[:, :: self.stride]
+        hidden_states = F.relu(self.graph_norm(self.graph_convolution(hidden_states, rows), frames_mask), inplace=True)
         # Frames behind a recording's end must look like the padding of the convolution.
         hidden_states = hidden_states * frames_mask[..., None].to(hidden_states.dtype)
         hidden_states = self.dropout(self.temporal_norm(self._convolve_over_time(hidden_states), steps_mask))
         if self.residual is not None:
             residual = self.residual_norm(self.residual(residual), steps_mask)
-        return F.relu(hidden_states + residual if self.has_residual else hidden_states, inplace=True)
+        hidden_states = F.relu(hidden_states + residual if self.has_residual else hidden_states, inplace=True)
+        if rows is not None:
+            everywhere = hidden_states.new_zeros(num_segments * batch_size, *hidden_states.shape[1:])
+            hidden_states = everywhere.index_copy(0, rows, hidden_states)
+        return hidden_states.unflatten(0, (num_segments, batch_size))
 
     def _convolve_over_time(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        """Of every segment and recording by itself; they are images of height 1 whose channels lie innermost."""
-        images = hidden_states.flatten(0, 1)[:, None].permute(0, 3, 1, 2)
-        images = self.temporal_convolution(images).permute(0, 2, 3, 1)
-        return images.reshape(*hidden_states.shape[:2], images.shape[2], -1)
+        """Of every row by itself; they are images of height 1 whose channels lie innermost."""
+        images = self.temporal_convolution(hidden_states[:, None].permute(0, 3, 1, 2))
+        return images.permute(0, 2, 3, 1).flatten(0, 1)
 
 
 class AnyMoGraphEncoderPreTrainedModel(PreTrainedModel):
@@ -213,6 +233,8 @@ class AnyMoGraphEncoderPreTrainedModel(PreTrainedModel):
             init.ones_(module.input_weight)
             init.zeros_(module.input_bias)
             init.zeros_(module.mask_token)
+            if module.up_token is not None:
+                init.zeros_(module.up_token)
         elif isinstance(module, AnyMoGraphConvolution):
             init.ones_(module.edge_importance)
             adjacency = segment_adjacency(self.config.segment_parents, self.config.edge_partition)
@@ -230,8 +252,12 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
     them; nothing tells the network what was observed but that vector. ST-GCN (https://huggingface.co/papers/1801.07455)
     with the sizes of AnyMo (https://huggingface.co/papers/2605.22715).
 
+    With `config.canonical_axes` sensors are first turned into axes that their own readings define, so that mounting
+    changes nothing. What is lost by that is the posture, which way up lies in the sensor's frame. Sensors of which
+    `orientation_known` says that their axes mean something keep these, and the up direction is told beside.
+
         input_values (B, T, 23, 6)
-          -> standardise, mask token
+          -> canonical axes, standardise, mask token
           -> blocks: graph convolution, norm, ReLU, temporal convolution, norm, + residual, ReLU
           -> last_hidden_state (B, N, 23, D) -> mean over (observed) segments -> pooled_latents (B, N, D)
 
@@ -249,7 +275,9 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         self.input_weight = nn.Parameter(torch.ones(shape))
         self.input_bias = nn.Parameter(torch.zeros(shape))
         self.mask_token = nn.Parameter(torch.zeros(config.num_channels))
-        in_channels = [config.num_channels, *config.hidden_sizes[:-1]]
+        # CODEPATH: checkpoints of this package read in canonical axes, the paper's in the sensors' own.
+        self.up_token = nn.Parameter(torch.zeros(3)) if config.canonical_axes else None
+        in_channels = [config.num_input_channels, *config.hidden_sizes[:-1]]
         self.blocks = nn.ModuleList(
             AnyMoGraphEncoderBlock(config, *sizes, has_residual=index > 0)
             for index, sizes in enumerate(zip(in_channels, config.hidden_sizes, config.strides, strict=True))
@@ -268,10 +296,14 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
             input_values_mask (`torch.BoolTensor` of that shape, *optional*, defaults to `None`):
                 True where they were observed; the others do not count. A channel that never was keeps its values.
         """
-        values = input_values.reshape(-1, *self.input_mean.shape).double()
+        values = input_values.flatten(0, -4)
         mask = torch.ones_like(values, dtype=torch.bool)
         if input_values_mask is not None:
             mask = input_values_mask.reshape(values.shape)
+        # CODEPATH: as in `__init__`.
+        if self.config.canonical_axes:
+            values, mask, _ = _in_canonical_axes(values, mask)
+        values, mask = values.flatten(0, 1).double(), mask.flatten(0, 1)
         count = mask.sum(dim=0)
         values = torch.where(mask, values, 0.0)
         mean = values.sum(dim=0) / count.clamp(min=1)
@@ -286,6 +318,8 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         self,
         input_values: torch.FloatTensor,
         input_values_mask: torch.BoolTensor | None = None,
+        orientation_known: torch.BoolTensor | None = None,
+        pooled_only: bool = False,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AnyMoGraphEncoderOutput:
         r"""
@@ -297,23 +331,45 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
                 an axis of views after the first, the outputs are means over the views of a recording.
             input_values_mask (`torch.BoolTensor` of that shape, *optional*, defaults to `None`):
                 True where a value was observed; what stands elsewhere does not matter. `None` = all observed.
+            orientation_known (`torch.BoolTensor` of shape `(batch_size, num_segments)`, *optional*):
+                True where a sensor's axes are those of its segment, or mounted alike in all recordings of a study, so
+                that the direction of gravity in them tells the posture; with an axis of views as `input_values` have.
+                `None` = nowhere. Without `config.canonical_axes` all axes count as they are, and it has no effect.
+            pooled_only (`bool`, *optional*, defaults to `False`):
+                Whether to leave out what `pooled_latents` do not need, and `last_hidden_state` with it: with
+                `config.pooled_segments == "observed"` the cost then grows with the number of sensors.
             **kwargs:
                 `output_hidden_states` and what else all models of transformers take.
         """
         if input_values.ndim == 5:
-            return self._mean_over_views(input_values, input_values_mask, **kwargs)
-        self._check_shape(input_values, input_values_mask)
+            return self._mean_over_views(input_values, input_values_mask, orientation_known, pooled_only, **kwargs)
+        self._check_shape(input_values, input_values_mask, orientation_known)
         frames_mask = _frames_mask(input_values, input_values_mask)
-        hidden_states = self._standardise(input_values, input_values_mask).permute(2, 0, 1, 3).contiguous()
-        for block, stride in zip(self.blocks, self.config.strides, strict=True):
-            hidden_states = block(hidden_states, frames_mask, **kwargs)
+        hidden_states = self._embed(input_values, input_values_mask, orientation_known)
+        hidden_states = hidden_states.permute(2, 0, 1, 3).contiguous()
+        rows = self._needed_rows(input_values_mask) if pooled_only else [None] * len(self.blocks)
+        for block, stride, needed in zip(self.blocks, self.config.strides, rows, strict=True):
+            hidden_states = block(hidden_states, frames_mask, needed, **kwargs)
             frames_mask = frames_mask[:, ::stride]
         hidden_states = hidden_states * frames_mask[..., None].to(hidden_states.dtype)
         return AnyMoGraphEncoderOutput(
-            last_hidden_state=hidden_states.permute(1, 2, 0, 3),
+            last_hidden_state=None if pooled_only else hidden_states.permute(1, 2, 0, 3),
             pooled_latents=self._pool(hidden_states, input_values_mask),
             steps_mask=frames_mask,
         )
+
+    def _embed(
+        self, values: torch.Tensor, mask: torch.Tensor | None, orientation_known: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The first block's input, shape `(batch_size, num_frames, num_segments, num_input_channels)`."""
+        if self.up_token is None:
+            return self._standardise(values, mask)
+        if orientation_known is None:
+            orientation_known = torch.zeros_like(values[:, 0, :, 0], dtype=torch.bool)
+        values, mask, up = _in_canonical_axes(values, mask, orientation_known)
+        up = torch.where(orientation_known[..., None], up.to(self.up_token.dtype), self.up_token)
+        up = up[:, None].expand(-1, values.shape[1], -1, -1)
+        return torch.cat([self._standardise(values, mask), up], dim=-1)
 
     def _standardise(self, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Readings in deviations from their mean; the mask token where there are none."""
@@ -335,23 +391,46 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         share = observed / observed.sum(dim=1, keepdim=True).clamp(min=1)
         return torch.einsum("sbnd,bs->bnd", hidden_states, share)
 
-    def _mean_over_views(self, input_values, input_values_mask, **kwargs) -> AnyMoGraphEncoderOutput:
+    def _needed_rows(self, mask: torch.Tensor | None) -> list[torch.Tensor | None]:
+        """For every block the segments of each recording from which a path leads to an observed one, as rows."""
+        # CODEPATH: as in `_pool`; where all segments are pooled, all are needed.
+        if mask is None or self.config.pooled_segments == "all":
+            return [None] * len(self.blocks)
+        is_neighbour = (self.blocks[0].graph_convolution.adjacency.sum(dim=0) > 0).float()
+        needed = mask.any(dim=1).any(dim=-1).transpose(0, 1)
+        rows = []
+        for _ in self.blocks:
+            rows.append(needed.flatten().nonzero()[:, 0])
+            needed = is_neighbour @ needed.float() > 0  # neighbours are mutual
+        return rows[::-1]
+
+    def _mean_over_views(
+        self, input_values, input_values_mask, orientation_known, pooled_only, **kwargs
+    ) -> AnyMoGraphEncoderOutput:
         """Encode every view of a recording by itself; a step is the mean of the views that reach it."""
         batch_size, num_views = input_values.shape[:2]
-        mask = None if input_values_mask is None else input_values_mask.flatten(0, 1)
-        outputs = self(input_values.flatten(0, 1), mask, **kwargs)
+        mask, known = (one if one is None else one.flatten(0, 1) for one in (input_values_mask, orientation_known))
+        outputs = self(input_values.flatten(0, 1), mask, known, pooled_only, **kwargs)
         steps_mask = outputs.steps_mask.unflatten(0, (batch_size, num_views))
         share = steps_mask.to(outputs.pooled_latents.dtype)
         share = share / share.sum(dim=1, keepdim=True).clamp(min=1)
-        hidden_states = outputs.last_hidden_state.unflatten(0, (batch_size, num_views))
+        hidden_states = outputs.last_hidden_state
+        if hidden_states is not None:
+            hidden_states = hidden_states.unflatten(0, (batch_size, num_views))
+            hidden_states = (hidden_states * share[..., None, None]).sum(dim=1)
         pooled_latents = outputs.pooled_latents.unflatten(0, (batch_size, num_views))
         return AnyMoGraphEncoderOutput(
-            last_hidden_state=(hidden_states * share[..., None, None]).sum(dim=1),
+            last_hidden_state=hidden_states,
             pooled_latents=(pooled_latents * share[..., None]).sum(dim=1),
             steps_mask=steps_mask.any(dim=1),
         )
 
-    def _check_shape(self, input_values: torch.Tensor, input_values_mask: torch.Tensor | None):
+    def _check_shape(
+        self,
+        input_values: torch.Tensor,
+        input_values_mask: torch.Tensor | None,
+        orientation_known: torch.Tensor | None,
+    ):
         expected = (self.config.num_segments, self.config.num_channels)
         if input_values.ndim != 4 or tuple(input_values.shape[2:]) != expected or input_values.shape[1] == 0:
             raise ValueError(
@@ -363,14 +442,37 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
                 f"`input_values_mask` must have the shape of `input_values`, {tuple(input_values.shape)}, but has "
                 f"{tuple(input_values_mask.shape)}."
             )
+        # Not `len`, which would fix the number of recordings in an exported graph.
+        sensors = (input_values.shape[0], expected[0])
+        if orientation_known is not None and orientation_known.shape != sensors:
+            raise ValueError(
+                f"`orientation_known` must have shape {sensors}, one entry per sensor, but "
+                f"has {tuple(orientation_known.shape)}."
+            )
+
+
+def _in_canonical_axes(
+    values: torch.Tensor, mask: torch.Tensor | None, orientation_known: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    """Readings turned where their axes mean nothing; what of them is observed; up where they do, `(..., 23, 3)`."""
+    values = values.float()
+    if mask is not None:
+        mask = whole_vectors(mask)
+        values = torch.where(mask, values, 0.0)
+    axes, up, has_gravity = canonical_axes(values, mask)
+    up = torch.where(has_gravity[..., None], up, 0.0)
+    if orientation_known is not None:
+        identity = torch.eye(3, dtype=axes.dtype, device=axes.device)
+        axes = torch.where(orientation_known[..., None, None], identity, axes)
+    return turn_readings(axes, values), mask, up
 
 
 def _frames_mask(input_values: torch.Tensor, input_values_mask: torch.Tensor | None) -> torch.Tensor:
     """True up to a recording's last observed frame, shape `(batch_size, num_frames)`; gaps within it count."""
     if input_values_mask is None:
         return torch.ones(input_values.shape[:2], dtype=torch.bool, device=input_values.device)
-    observed = input_values_mask.flatten(2).any(dim=2).int()  # cummax knows no booleans
-    return observed.flip(1).cummax(dim=1).values.flip(1).bool()
+    observed = input_values_mask.flatten(2).any(dim=2)
+    return observed.flip(1).cumsum(dim=1).flip(1) > 0  # a running maximum has no form in ONNX
 
 
 __all__ = [

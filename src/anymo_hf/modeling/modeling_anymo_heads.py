@@ -30,6 +30,7 @@ from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_anymo import AnyMoGraphEncoderConfig
+from .modeling_anymo_canonical_axes import canonical_axes, turn_readings
 from .modeling_anymo_dense import AnyMoDenseHead, AnyMoSegmentRegression
 from .modeling_anymo_graph_encoder import AnyMoGraphEncoder, AnyMoGraphEncoderPreTrainedModel
 
@@ -272,6 +273,7 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
         ideal_values: torch.FloatTensor | None = None,
         segment_values: torch.FloatTensor | None = None,
         segment_mask: torch.BoolTensor | None = None,
+        orientation_known: torch.BoolTensor | None = None,
         return_loss: bool = True,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AnyMoGraphEncoderForPreTrainingOutput:
@@ -296,6 +298,8 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
                 Specific force of each segment's origin (m/s^2) and angular rate (rad/s), in the segment's frame.
             segment_mask (`torch.BoolTensor` of shape `(batch_size, num_frames, num_segments)`):
                 True where the motion was measured.
+            orientation_known (`torch.BoolTensor` of shape `(batch_size, 2, num_segments)`, *optional*):
+                Which sensors were calibrated. `None` = none.
             return_loss (`bool`, *optional*, defaults to `True`):
                 Whether to compare the windows; otherwise predictions and targets are given.
             **kwargs:
@@ -310,22 +314,23 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
             input_values_mask = torch.ones_like(input_values, dtype=torch.bool)
         if visible_segments is None:
             visible_segments = input_values_mask.new_ones(*input_values.shape[:2], input_values.shape[3])
-        online, *outputs = self._predict(0, 1, input_values, input_values_mask, visible_segments, **kwargs)
+        if orientation_known is None:
+            orientation_known = torch.zeros_like(visible_segments)
+        views = (input_values, input_values_mask, visible_segments, orientation_known)
+        online, *outputs = self._predict(0, 1, *views, **kwargs)
         if not return_loss:
             predictions, targets, *_ = outputs
             return AnyMoGraphEncoderForPreTrainingOutput(predictions=predictions, targets=targets)
         contrastive_loss, logits, target_index = self._compare(*outputs, recording_id, start_time)
         # CODEPATH: checkpoints of this package use one direction; the paper's recipe both.
         if self.config.symmetric:
-            _, *outputs = self._predict(1, 0, input_values, input_values_mask, visible_segments, **kwargs)
+            _, *outputs = self._predict(1, 0, *views, **kwargs)
             contrastive_loss = (contrastive_loss + self._compare(*outputs, recording_id, start_time)[0]) / 2
-        loss, dense_loss = self.config.contrastive_loss_weight * contrastive_loss, None
-        if self.dense_head is not None:
-            targets = {"ideal_values": ideal_values, "segment_values": segment_values, "segment_mask": segment_mask}
-            self._check_dense_targets(targets)
-            # In single precision, mixed or not: deviations of readings and logarithms of energy.
-            with torch.autocast(input_values.device.type, enabled=False):
-                dense_loss = self.dense_head(online.last_hidden_state.float(), visible_segments[:, 0], **targets)
+        loss = self.config.contrastive_loss_weight * contrastive_loss
+        # In single precision, mixed or not: deviations of readings and logarithms of energy.
+        with torch.autocast(input_values.device.type, enabled=False):
+            dense_loss = self._dense_loss(online, *views, ideal_values, segment_values, segment_mask)
+        if dense_loss is not None:
             loss = loss + self.config.dense_loss_weight * dense_loss
         return AnyMoGraphEncoderForPreTrainingOutput(
             loss=loss,
@@ -335,22 +340,33 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
             target_index=target_index,
         )
 
-    @staticmethod
-    def _check_dense_targets(targets: dict[str, torch.Tensor | None]) -> None:
+    def _dense_loss(
+        self, online, values, mask, visible_segments, orientation_known, ideal_values, segment_values, segment_mask
+    ):
+        """Of reading motion off view one's latents; `None` without that head."""
+        if self.dense_head is None:
+            return None
+        targets = {"ideal_values": ideal_values, "segment_values": segment_values, "segment_mask": segment_mask}
         missing = [name for name, value in targets.items() if value is None]
         if missing:
             raise ValueError(
                 f"`config.dense_loss_weight` asks for dense targets, but {missing} were not given; "
                 "`PairedViewDataset(..., return_kinematics=True)` makes them, or set that weight to 0."
             )
+        # CODEPATH: canonical axes hide the sensors' own, in which no latent could tell readings.
+        if self.config.canonical_axes:
+            axes, _, _ = canonical_axes(values[:, 0], mask[:, 0])
+            turned = turn_readings(axes, ideal_values)
+            targets["ideal_values"] = torch.where(orientation_known[:, :1, :, None], ideal_values, turned)
+        return self.dense_head(online.last_hidden_state.float(), visible_segments[:, 0], **targets)
 
-    def _predict(self, source: int, target: int, values, mask, visible_segments, **kwargs) -> tuple:
+    def _predict(self, source: int, target: int, values, mask, visible_segments, orientation_known, **kwargs) -> tuple:
         """The encoded view, predictions from it, targets from the other, and the masks of both."""
         visible = mask[:, source] & visible_segments[:, source, None, :, None]
-        online = self.graph_encoder(values[:, source], visible, **kwargs)
+        online = self.graph_encoder(values[:, source], visible, orientation_known[:, source], **kwargs)
         predictions = self.predictor(online.pooled_latents, online.steps_mask, **kwargs)
         with torch.no_grad():
-            full = self.graph_encoder(values[:, target], mask[:, target])
+            full = self.graph_encoder(values[:, target], mask[:, target], orientation_known[:, target])
         return online, predictions, full.pooled_latents, online.steps_mask, full.steps_mask
 
     def _compare(self, predictions, targets, predictions_mask, targets_mask, recording_id, start_time):
@@ -389,6 +405,7 @@ class AnyMoGraphEncoderForSequenceClassification(AnyMoGraphEncoderPreTrainedMode
         self,
         input_values: torch.FloatTensor,
         input_values_mask: torch.BoolTensor | None = None,
+        orientation_known: torch.BoolTensor | None = None,
         labels: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SequenceClassifierOutput:
@@ -400,12 +417,14 @@ class AnyMoGraphEncoderForSequenceClassification(AnyMoGraphEncoderPreTrainedMode
                 Specific force (m/s^2) and angular rate (rad/s); with an axis of views after the first if wanted.
             input_values_mask (`torch.BoolTensor` of that shape, *optional*, defaults to `None`):
                 True where a value was observed.
+            orientation_known (`torch.BoolTensor` of shape `(batch_size, num_segments)`, *optional*):
+                True where a sensor is mounted alike in all recordings, or calibrated.
             labels (`torch.Tensor` of shape `(batch_size,)` or `(batch_size, num_labels)`, *optional*):
                 Class indices, regression targets or several classes each, after `config.problem_type`.
             **kwargs:
                 `output_hidden_states` and what else all models of transformers take.
         """
-        outputs = self.graph_encoder(input_values, input_values_mask, **kwargs)
+        outputs = self.graph_encoder(input_values, input_values_mask, orientation_known, pooled_only=True, **kwargs)
         num_steps = outputs.steps_mask.sum(dim=1, keepdim=True).clamp(min=1)
         # Steps behind the end are zero.
         embedding = outputs.pooled_latents.sum(dim=1) / num_steps

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Poolers that make one embedding of many hidden states, and the losses that compare embeddings."""
+"""What motion tokens begin as, poolers that make one embedding of many hidden states, losses that compare these."""
 
 import torch
 import torch.distributed
@@ -19,6 +19,19 @@ import torch.nn.functional as F
 from torch import nn
 
 from .configuration_anymo import AnyMoConfig
+
+
+class AnyMoProjector(nn.Module):
+    """A codebook entry as the language model would have it: the embedding of a motion token."""
+
+    def __init__(self, config: AnyMoConfig):
+        super().__init__()
+        hidden_size = config.text_config.hidden_size
+        self.up_proj = nn.Linear(config.motion_tokenizer_config.codebook_dim, config.projector_hidden_size)
+        self.down_proj = nn.Linear(config.projector_hidden_size, hidden_size)
+
+    def forward(self, entries: torch.Tensor) -> torch.Tensor:
+        return self.down_proj(F.gelu(self.up_proj(entries)))
 
 
 class AnyMoRMSNorm(nn.Module):
@@ -210,4 +223,11 @@ def multi_positive_loss(
     return mean_over_processes(per_row, targets.sum(dim=1) > 0)
 
 
-__all__ = ["AnyMoAttentionPooler", "AnyMoRMSNorm", "info_nce", "multi_positive_loss", "text_identity"]
+__all__ = [
+    "AnyMoAttentionPooler",
+    "AnyMoProjector",
+    "AnyMoRMSNorm",
+    "info_nce",
+    "multi_positive_loss",
+    "text_identity",
+]

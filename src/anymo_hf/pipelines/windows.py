@@ -102,6 +102,7 @@ class WindowPipeline(ChunkPipeline):
             yield {
                 "input_values": features["input_values"][i],
                 "input_values_mask": features["input_values_mask"][i],
+                "orientation_known": features["orientation_known"][i],
                 "placements": tuple(_in_words(sensor.placement) for sensor in recording.sensors),
                 "start": start,
                 "end": min(start + length, recording.end_time),
@@ -244,4 +245,5 @@ def _stack(windows: list[dict]) -> dict[str, np.ndarray]:
         stacked[name] = np.zeros(shape, dtype=first.dtype)
         for row, window in zip(stacked[name], windows, strict=True):
             row[:, : window[name].shape[1]] = window[name]
+    stacked["orientation_known"] = np.stack([window["orientation_known"] for window in windows])
     return stacked

@@ -25,10 +25,11 @@ from .placements_anymo import NUM_SEGMENTS
 from .recording_anymo import make_recording
 from .resampling_anymo import resample
 from .streams_anymo import NUM_CHANNELS, Recording, SensorStream, resolve_placement
-from .views_anymo import lay_out, place_on_body
+from .views_anymo import lay_out, oriented_segments, place_on_body
 
 
 MAX_BATCH_VIEWS = 64  # of a batch whose recordings have different numbers of views
+FRAMEWISE = ("input_values", "input_values_mask")
 
 
 class AnyMoFeatureExtractor(SequenceFeatureExtractor):
@@ -60,7 +61,7 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
     ```
     """
 
-    model_input_names = ["input_values", "input_values_mask"]
+    model_input_names = ["input_values", "input_values_mask", "orientation_known"]
 
     def __init__(self, feature_size: int = 6, sampling_rate: int = 60, padding_value: float = 0.0, **kwargs):
         if feature_size != NUM_CHANNELS or padding_value != 0.0:
@@ -122,7 +123,8 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
         Returns:
             `BatchFeature`: `input_values` (float32) and `input_values_mask` (bool, True = observed), both of shape
             `(batch_size, num_frames, 23, 6)`, or `(batch_size, num_views, num_frames, 23, 6)` with `views`. The last
-            frame of a recording is its last observed one; what follows is padding.
+            frame of a recording is its last observed one; what follows is padding. `orientation_known` (bool) of shape
+            `(batch_size, 23)` or `(batch_size, num_views, 23)` says whose readings are in the segment's frame.
 
         Raises:
             ValueError: If the input cannot be understood, nothing was measured, or two sensors share a segment.
@@ -177,7 +179,8 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
 
         Returns:
             `BatchFeature`: `input_values` and `input_values_mask` of shape `(num_windows, num_frames, 23, 6)` or with
-            `views` `(num_windows, num_views, num_frames, 23, 6)`; `start_times` of shape `(num_windows,)` in seconds
+            `views` `(num_windows, num_views, num_frames, 23, 6)`; `orientation_known` of shape `(num_windows, 23)` or
+            `(num_windows, num_views, 23)`; `start_times` of shape `(num_windows,)` in seconds
             on the recording's clock; `dropped_start_times` of the windows that were left out.
         """
         if not isinstance(recording, Recording):
@@ -194,7 +197,10 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
         for i, start in enumerate(kept):
             window = slice(start, start + size)
             place_on_body(values[window], mask[window], recording.sensors, layout, features[i], observed[i])
-        return self.batch_windows(features, observed, kept, dropped, recording.start_time, views, return_tensors)
+        known = oriented_segments(recording.sensors, layout)
+        return self.batch_windows(
+            features, observed, known, kept, dropped, recording.start_time, views, return_tensors
+        )
 
     def window_frames(self, length: float, overlap: float) -> tuple[int, int]:
         """Frames of a window and from one window to the next."""
@@ -207,12 +213,14 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
         return size, max(1, round(size * (1 - overlap)))
 
     def batch_windows(
-        self, features, observed, kept, dropped, start_time: float, views: bool, return_tensors: str | None
+        self, features, observed, known, kept, dropped, start_time: float, views: bool, return_tensors: str | None
     ) -> BatchFeature:
         """The result of `windows` from arrays with a view axis and the windows' first frames."""
+        known = np.repeat(known[None], len(kept), axis=0)
         data = {
             "input_values": features if views else features[:, 0],
             "input_values_mask": observed if views else observed[:, 0],
+            "orientation_known": known if views else known[:, 0],
             "start_times": start_time + np.array(kept, dtype=np.float64) / self.sampling_rate,
             "dropped_start_times": start_time + np.array(dropped, dtype=np.float64) / self.sampling_rate,
         }
@@ -249,8 +257,8 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
             mask[:, members] = result[1].reshape(num_frames, len(members), NUM_CHANNELS)
         return values, mask
 
-    def _features(self, recording: Recording, views: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Values and mask of one recording, `(num_views, num_frames, 23, 6)`."""
+    def _features(self, recording: Recording, views: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of one recording: values and mask, `(num_views, num_frames, 23, 6)`, and `(num_views, 23)` the third."""
         layout = lay_out(recording.sensors, views)
         values, mask = self.resample(recording)
         if not mask.any():
@@ -262,7 +270,8 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
         shape = (len(layout), num_frames, NUM_SEGMENTS, NUM_CHANNELS)
         features, observed = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
         place_on_body(values[:num_frames], mask[:num_frames], recording.sensors, layout, features, observed)
-        return (features, observed) if views else (features[0], observed[0])
+        row = (features, observed, oriented_segments(recording.sensors, layout))
+        return row if views else tuple(part[0] for part in row)
 
     def pad(
         self,
@@ -280,7 +289,7 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
         Args:
             processed_features (`list[dict]`):
                 Each with `input_values` and `input_values_mask` of shape `(num_frames, 23, 6)`, or with an axis of
-                views before, and anything else that is alike in all, such as `labels`.
+                views before, and anything else that has one shape in all, such as `orientation_known` or `labels`.
             padding (`bool` or `str`, *optional*, defaults to `True`):
                 As in a call.
             max_length (`int`, *optional*, defaults to `None`):
@@ -294,28 +303,28 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
             return_attention_mask (`bool`, *optional*, defaults to `None`):
                 Has no effect: `input_values_mask` says what was observed.
         """
-        names = self.model_input_names
-        missing = [name for name in names if any(name not in item for item in processed_features)]
+        missing = [name for name in FRAMEWISE if any(name not in item for item in processed_features)]
         if missing or not processed_features:
             raise ValueError(
-                f"Every item must hold {' and '.join(names)}, but some lack {missing or 'all: none came'}."
+                f"Every item must hold {' and '.join(FRAMEWISE)}, but some lack {missing or 'all: none came'}."
             )
-        rows = [tuple(np.asarray(item[name]) for name in names) for item in processed_features]
+        rows = [tuple(np.asarray(item[name]) for name in FRAMEWISE) for item in processed_features]
         if pad_to_multiple_of and padding in (True, "longest"):
             longest = max(row[0].shape[-3] for row in rows)
             padding, max_length = "max_length", -(-longest // pad_to_multiple_of) * pad_to_multiple_of
         batch = self._pad_rows(rows, padding, max_length, truncation, None)
-        others = [name for name in processed_features[0] if name not in names]
+        others = [name for name in processed_features[0] if name not in FRAMEWISE]
         more = {name: np.asarray([item[name] for item in processed_features]) for name in others}
         return BatchFeature({**batch, **more}, tensor_type=return_tensors)
 
     def _pad_rows(self, rows, padding, max_length, truncation, return_tensors) -> BatchFeature:
+        """Rows hold values and mask, and then what has no frames."""
         if padding not in (True, False, "longest", "max_length"):
             raise ValueError(f"`padding` must be True, False, 'longest' or 'max_length', but is {padding!r}.")
         if max_length is None and (truncation or padding == "max_length"):
             raise ValueError("Truncation and padding to 'max_length' need `max_length`, in frames.")
         if truncation:
-            rows = [tuple(part[..., :max_length, :, :] for part in row) for row in rows]
+            rows = [(*(part[..., :max_length, :, :] for part in row[:2]), *row[2:]) for row in rows]
         length = max(row[0].shape[-3] for row in rows)
         if padding == "max_length":
             if length > max_length:
@@ -324,12 +333,13 @@ class AnyMoFeatureExtractor(SequenceFeatureExtractor):
                     "cut it into windows."
                 )
             length = max_length
-        if padding is False:
-            data = {name: [row[i] for row in rows] for i, name in enumerate(self.model_input_names)}
-            if return_tensors is not None:
-                data = {name: np.stack(parts) for name, parts in data.items()}
-            return BatchFeature(data, tensor_type=return_tensors)
-        data = {name: _stack([row[i] for row in rows], length) for i, name in enumerate(self.model_input_names)}
+        parts = dict(zip(self.model_input_names, zip(*rows, strict=True), strict=False))
+        if padding is False and return_tensors is None:
+            return BatchFeature({name: list(part) for name, part in parts.items()})
+        data = {
+            name: _stack(part, length) if name in FRAMEWISE and padding is not False else np.stack(part)
+            for name, part in parts.items()
+        }
         return BatchFeature(data, tensor_type=return_tensors)
 
 
@@ -427,7 +437,7 @@ def _same_clock(sensors: Sequence[SensorStream], rates: Mapping[str, float]) -> 
     return groups
 
 
-def _repeat_views(rows: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+def _repeat_views(rows: list[tuple[np.ndarray, ...]]) -> list[tuple[np.ndarray, ...]]:
     """The same number of views for all; each recording's are repeated equally often, so that means do not change."""
     counts = [len(row[0]) for row in rows]
     number = math.lcm(*counts)
@@ -436,10 +446,10 @@ def _repeat_views(rows: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.nd
             f"Recordings with {sorted(set(counts))} views cannot share a batch: {number} views would be needed; pass "
             "them one by one."
         )
-    return [tuple(np.tile(part, (number // len(part), 1, 1, 1)) for part in row) for row in rows]
+    return [tuple(np.concatenate([part] * (number // len(part))) for part in row) for row in rows]
 
 
-def _stack(parts: list[np.ndarray], length: int) -> np.ndarray:
+def _stack(parts: Sequence[np.ndarray], length: int) -> np.ndarray:
     if len(parts) == 1 and parts[0].shape[-3] == length:
         return parts[0][None]  # an hour of features is not copied
     first = parts[0]

@@ -109,8 +109,8 @@ class AnyMoProcessor(ProcessorMixin):
                 `return_tensors`, which holds for the features too.
 
         Returns:
-            `BatchFeature`: `input_ids` and `attention_mask` where text is given, `input_values` and
-            `input_values_mask` where recordings are.
+            `BatchFeature`: `input_ids` and `attention_mask` where text is given, `input_values`,
+            `input_values_mask` and `orientation_known` where recordings are.
 
         Raises:
             ValueError: If neither is given, or placeholders and recordings differ in number.
@@ -137,10 +137,10 @@ class AnyMoProcessor(ProcessorMixin):
 
     def _make_features(self, imu, imu_kwargs: dict) -> dict:
         names = self.feature_extractor.model_input_names
-        if isinstance(imu, Mapping) and set(names) <= set(imu):
+        if isinstance(imu, Mapping) and {"input_values", "input_values_mask"} <= set(imu):
             if imu_kwargs:
                 raise ValueError(f"These are features already; {sorted(imu_kwargs)} in `imu_kwargs` come too late.")
-            return {name: imu[name] for name in names}
+            return {name: imu[name] for name in names if name in imu}
         features = self.feature_extractor(imu, **imu_kwargs)
         return {name: features[name] for name in names}
 

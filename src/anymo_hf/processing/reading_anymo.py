@@ -164,7 +164,7 @@ def _read_parquet(path: Path, recording: str | None):
             if len(table):
                 return table
         return pd.read_parquet(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no readable Parquet file: {str(error).splitlines()[0][:200]}") from None
 
 
@@ -342,8 +342,11 @@ def _read_xyz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     channels = next(iter(find_columns(names).values()))
     axes = {axis: name for (_, axis), (name, _) in channels.items()}
     unit = "s" if "elapsed" in column else None
-    times = to_seconds(table[column].to_numpy(), unit, guess=True)
-    values = table[[axes[axis] for axis in "xyz"]].to_numpy(np.float64)
+    try:
+        times = to_seconds(table[column].to_numpy(), unit, guess=True)
+        values = table[[axes[axis] for axis in "xyz"]].to_numpy(np.float64)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold times and numbers only: {error}") from None
     times, first = np.unique(times, return_index=True)
     return times, values[first]
 

@@ -24,7 +24,7 @@ from .placements_anymo import NUM_SEGMENTS
 from .resampling_anymo import ObservedFrames, StreamResampler
 from .streams_anymo import NUM_CHANNELS, SensorStream
 from .units_anymo import FORCE_UNITS, RATE_UNITS, check_sampling_rate, sign_factor, unit_scale
-from .views_anymo import lay_out, place_on_body
+from .views_anymo import lay_out, oriented_segments, place_on_body
 
 
 class _Sensor:
@@ -265,9 +265,10 @@ class StreamingFeatureExtractor:
         shape = (len(kept), len(self._layout), self.size, NUM_SEGMENTS, NUM_CHANNELS)
         features = np.array(features, dtype=np.float32).reshape(shape)
         observed = np.array(observed, dtype=bool).reshape(shape)
+        known = oriented_segments(self._streams, self._layout)
         start_time = 0.0 if self.start_time is None else self.start_time
         return self.feature_extractor.batch_windows(
-            features, observed, kept, dropped, start_time, self.views, self.return_tensors
+            features, observed, known, kept, dropped, start_time, self.views, self.return_tensors
         )
 
 

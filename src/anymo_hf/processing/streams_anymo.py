@@ -22,6 +22,7 @@ from .placements_anymo import SEGMENTS, get_placement
 
 
 NUM_CHANNELS = 6  # specific force x y z (m/s^2), angular rate x y z (rad/s)
+LARGEST = 1e30  # of a reading, in any unit: single precision holds it, and what a filter makes of it
 
 
 def resolve_placement(name: str) -> tuple[str, tuple[str, ...]]:
@@ -110,6 +111,9 @@ class SensorStream:
                 f"The readings of {self.placement!r} must have shape (num_samples, 3) for an accelerometer or "
                 f"(num_samples, 6) with a gyroscope, but have {self.values.shape}."
             )
+        # What no sensor reads is no reading: one infinite value in single precision would spoil a whole recording.
+        if self.values.size and max(np.fmax.reduce(self.values, None), -np.fmin.reduce(self.values, None)) > LARGEST:
+            self.values = np.where(np.abs(self.values) <= LARGEST, self.values, np.nan)
         if self.values.shape[1] == 3:
             self.values = np.concatenate([self.values, np.full_like(self.values, np.nan)], axis=1)
         if self.timestamps.shape != (len(self.values),):

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .placements_anymo import SEGMENTS
+from .placements_anymo import NUM_SEGMENTS, SEGMENTS
 from .streams_anymo import SensorStream
 
 
@@ -137,4 +137,24 @@ def _turn(values: np.ndarray, mask: np.ndarray, quaternion: np.ndarray) -> tuple
     return np.where(known, vectors, 0.0).reshape(values.shape), known.reshape(mask.shape)
 
 
-__all__ = ["MAX_VIEWS", "View", "lay_out", "place_on_body"]
+def oriented_segments(sensors: Sequence[SensorStream], layout: list[View]) -> np.ndarray:
+    """
+    Where the mounting is known, so that readings are in the segment's frame.
+
+    Args:
+        sensors (sequence of `SensorStream`):
+            Worn at the same time.
+        layout (`list[View]`):
+            See `lay_out`.
+
+    Returns:
+        `np.ndarray` of shape `(num_views, 23)`: bool.
+    """
+    known = np.zeros((len(layout), NUM_SEGMENTS), dtype=bool)
+    for i, view in enumerate(layout):
+        for segment, sensor in view:
+            known[i, segment] = sensors[sensor].mounting_on(SEGMENTS[segment]) is not None
+    return known
+
+
+__all__ = ["MAX_VIEWS", "View", "lay_out", "oriented_segments", "place_on_body"]

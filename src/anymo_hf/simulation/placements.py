@@ -183,6 +183,38 @@ class Placements:
         orientation = torch.where((worn < worn_share)[..., None].to(device), flat, loose)
         return Placements(self.segment, self.offset, orientation, self.names)
 
+    def align(
+        self,
+        generator: torch.Generator | None = None,
+        headed_share: float = 0.5,
+        max_tilt: float = math.radians(15),
+    ) -> "Placements":
+        """
+        The same spots with sensors turned to their segments' axes, as well as calibration finds these.
+
+        Calibration knows up from gravity; the heading about it from walking, where that shows it.
+
+        Args:
+            generator (`torch.Generator`, *optional*, defaults to `None`):
+                Source of randomness, on the CPU; `None` means torch's global one.
+            headed_share (`float`, *optional*, defaults to 0.5):
+                Probability that the heading is known, up to `max_tilt`; else it is any.
+            max_tilt (`float`, *optional*, defaults to 15 degrees):
+                Largest error of the up direction, in radians, about a uniform horizontal axis.
+
+        Returns:
+            `Placements`: New orientations; segments, offsets and names are shared with `self`.
+        """
+        shape = self.segment.shape
+        headed, turn, axis, tilt = torch.rand(4, *shape, generator=generator)
+        turn = (2 * turn - 1) * torch.where(headed < headed_share, max_tilt, math.pi)
+        axis, tilt = axis * 2 * math.pi, tilt * max_tilt
+        zero = torch.zeros_like(turn)
+        turned = quaternion_exp(torch.stack([zero, zero, turn], -1))
+        tilted = quaternion_exp(torch.stack([tilt * torch.cos(axis), tilt * torch.sin(axis), zero], -1))
+        orientation = quaternion_multiply(tilted, turned).to(self.segment.device)
+        return Placements(self.segment, self.offset, orientation, self.names)
+
 
 def find_placement(name: str) -> NamedPlacement:
     """
