@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import EvalPrediction, HfArgumentParser, Trainer, TrainerCallback, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from anymo_hf import AnyMoFeatureExtractor, AnyMoGraphEncoderConfig, AnyMoGraphEncoderForPreTraining
+from anymo_hf.checkpoints import train_to_the_end
 from anymo_hf.evaluation.probes import NearestNeighbourValidation
 from anymo_hf.training import EpochCallback, PairedViewDataset
 
@@ -98,7 +98,7 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         callbacks=callbacks,
     )
     output_dir = Path(training_args.output_dir)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(output_dir) if output_dir.is_dir() else None)
+    train_to_the_end(trainer)
     if trainer.is_world_process_zero():
         folder = output_dir / "graph_encoder"
         trainer.model.graph_encoder.save_pretrained(folder)

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import torch
 from transformers import AutoProcessor, HfArgumentParser, Trainer, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from anymo_hf import AnyMoForCausalLM, AnyMoProcessor
+from anymo_hf.checkpoints import train_to_the_end
 from anymo_hf.training import EpochCallback
 from anymo_hf.training.assembly import assemble, train_text_tokenizer
 from anymo_hf.training.motion_text import MotionCollator, MotionTextDataset
@@ -121,7 +121,7 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         eval_dataset=eval_dataset,
         callbacks=[EpochCallback(train_dataset)],
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(output_dir))
+    train_to_the_end(trainer)
     if trainer.is_world_process_zero():
         save(trainer.accelerator.unwrap_model(trainer.model), processor, output_dir / "anymo")
         print(f"The trained model is in {output_dir / 'anymo'}.")

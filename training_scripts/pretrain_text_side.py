@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 from transformers import AutoProcessor, HfArgumentParser, Trainer, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from anymo_hf import AnyMoForCausalLM
+from anymo_hf.checkpoints import find_last_checkpoint, train_to_the_end
 from anymo_hf.prompts import LABEL_TEMPLATES, TURN_START
 from anymo_hf.training import TeacherTexts
 from anymo_hf.training.motion_text import pad_rows, tokenise
@@ -124,10 +124,9 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         eval_dataset=[(texts.texts[i], texts.embeddings[i]) for i in order[:num_held_out].tolist()],
     )
     output_dir = Path(training_args.output_dir)
-    last = get_last_checkpoint(output_dir) if output_dir.is_dir() else None
-    if last is None:
+    if find_last_checkpoint(output_dir) is None:
         print(f"before training: {trainer.evaluate()}")
-    trainer.train(resume_from_checkpoint=last)
+    train_to_the_end(trainer)
     print(f"after training: {trainer.evaluate()}")
     model.save_pretrained(output_dir / "anymo")
     processor.save_pretrained(output_dir / "anymo")

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import AutoModel, EvalPrediction, HfArgumentParser, Trainer, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from anymo_hf import AnyMoPQTokenizer, AnyMoPQTokenizerConfig
+from anymo_hf.checkpoints import train_to_the_end
 from anymo_hf.modeling.modeling_anymo_signal_decoder import AnyMoSignalDecoder
 from anymo_hf.training import EpochCallback, PairedViewDataset
 
@@ -58,7 +58,7 @@ class FrozenEncoderTrainer(Trainer):
     @torch.no_grad()
     def encode(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         visible = inputs["input_values_mask"][:, 0] & inputs["visible_segments"][:, 0, None, :, None]
-        outputs = self.encoder(inputs["input_values"][:, 0], visible)
+        outputs = self.encoder(inputs["input_values"][:, 0], visible, inputs["orientation_known"][:, 0])
         return {"pooled_latents": outputs.pooled_latents, "steps_mask": outputs.steps_mask}
 
 
@@ -160,7 +160,7 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
             **options,
         )
     output_dir = Path(training_args.output_dir)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(output_dir) if output_dir.is_dir() else None)
+    train_to_the_end(trainer)
     if trainer.is_world_process_zero():
         folder = output_dir / ("signal_decoder" if signals else "motion_tokenizer")
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)

@@ -21,6 +21,7 @@ from anymo_hf.modeling.modeling_anymo_heads import (
 )
 from anymo_hf.modeling.modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
 from anymo_hf.modeling.modeling_anymo_signal_decoder import AnyMoSignalDecoder
+from anymo_hf.modeling.modeling_anymo_text_alignment import AnyMoGraphEncoderForTextAlignment
 from anymo_hf.pipelines import register_pipelines
 from anymo_hf.processing import (
     ActivitySpan,
@@ -81,6 +82,7 @@ __all__ = [
     "AnyMoGraphEncoderConfig",
     "AnyMoGraphEncoderForPreTraining",
     "AnyMoGraphEncoderForSequenceClassification",
+    "AnyMoGraphEncoderForTextAlignment",
     "AnyMoModel",
     "AnyMoPQTokenizer",
     "AnyMoPQTokenizerConfig",

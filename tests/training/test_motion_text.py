@@ -15,6 +15,7 @@ from anymo_hf.simulation.conversion import save_kinematics
 from anymo_hf.simulation.synthesis import random_recording
 from anymo_hf.training import motion_text, views
 from anymo_hf.training.assembly import prepare_tokenizer
+from anymo_hf.training.descriptions import covering_texts
 from anymo_hf.training.motion_text import MotionCollator, MotionTextCollator, MotionTextDataset
 
 
@@ -90,7 +91,7 @@ def test_texts_count_by_what_they_cover():
         TextSpan(0, 10, "sad", "style"),
         TextSpan(3, 5, "A caption.", "caption"),
     ]
-    covering = motion_text._covering
+    covering = covering_texts
     assert [text.text for text in covering(texts, 0.5, 2.5)] == ["one", "sad"]
     assert [text.text for text in covering(texts, 3.6, 6.6)] == ["sad", "two"]
     # Half of it is enough; what covers less than half counts only where nothing that describes covers more.
@@ -121,9 +122,9 @@ def test_few_sensors_with_names_of_their_places(folder):
 
 
 def test_the_nearest_name_of_a_place(folder):
-    bone_offsets = views.read_window(folder / "a.safetensors", 0, 2).bone_offsets.tobytes()
-    offsets, _ = views._surface_placements(bone_offsets)
-    names = motion_text._surface_names(bone_offsets)
+    bone_offsets = views.read_window(folder / "a.safetensors", 0, 2).bone_offsets
+    offsets, _ = views._surface_placements(bone_offsets.tobytes())
+    names = [[motion_text._nearest_name(i, spot, bone_offsets) for spot in spots] for i, spots in enumerate(offsets)]
     forearm, along = SEGMENTS.index("L_Forearm"), offsets[SEGMENTS.index("L_Forearm"), :, 1]
     places = {name: along[[one == name for one in names[forearm]]] for name in set(names[forearm])}
     assert set(places) == {"left elbow", "left forearm", "left wrist"}

@@ -4,7 +4,6 @@
 
 import functools
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from anymo_hf.processing.placements_anymo import NAMED_PLACEMENTS, NUM_SEGMENTS
+from anymo_hf.processing.processing_anymo import motion_token
 from anymo_hf.prompts import (
     LABEL_TEMPLATES,
     TURN_END,
@@ -24,15 +24,22 @@ from anymo_hf.prompts import (
     motion_prompt,
 )
 from anymo_hf.simulation.body import BodySurface
-from anymo_hf.simulation.conversion import read_header
 from anymo_hf.simulation.kinematics import SegmentKinematics
-from anymo_hf.simulation.motion import TextSpan
 from anymo_hf.simulation.placements import Placements
+from anymo_hf.training.descriptions import (
+    activity_key,
+    activity_name,
+    covering_texts,
+    describe,
+    is_activity,
+    texts_from_first_frame,
+)
 from anymo_hf.training.text_distillation import TeacherTexts
 from anymo_hf.training.views import (
-    MAX_BODIES,
+    CALIBRATED_SHARE,
     MAX_VISIBLE_SEGMENTS,
     PLACEMENTS_PER_SEGMENT,
+    TRUSTED_SHARE,
     PairedViewDataset,
     _Clip,
     _measure,
@@ -41,11 +48,9 @@ from anymo_hf.training.views import (
 )
 
 
-FEATURES = ("input_values", "input_values_mask")
+FEATURES = ("input_values", "input_values_mask", "orientation_known")
 TASKS = ("caption", "choice", "embedding", "motion")
 TASK_MIX = {"caption": 3.0, "choice": 3.0, "embedding": 6.0, "motion": 1.0}
-# A text tells of a window of which it covers at least so much.
-COVERED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,10 @@ class MotionTextDataset(PairedViewDataset):
     """
     Windows of described motion as one to five sensors see them, with their texts and the names of the placements.
 
-    Sensors lie anywhere on the skin and are mounted at random, with the errors of devices; some have no gyroscope, no
-    gravity in them, a low rate, drop-outs: the first view of `PairedViewDataset`, simulated where it is visible only.
-    Each is named by the nearest entry of the placement table. Every item comes from `default_rng([seed, epoch,
-    index])` alone.
+    Sensors lie anywhere on the skin, in some windows calibrated, else mounted at random, with the errors of
+    devices; some have no gyroscope, no gravity in them, a low rate, drop-outs: the first view of `PairedViewDataset`,
+    simulated where it is visible only. Each is named by the nearest entry of the placement table. Every item comes
+    from `default_rng([seed, epoch, index])` alone.
 
     Every stretch of a clip that a caption or label describes gives a window per `num_frames` frames or part of them.
     It lies within the stretch; stretches shorter than `min_frames` are seen with what surrounds them.
@@ -99,7 +104,7 @@ class MotionTextDataset(PairedViewDataset):
 
     def _set_clips(self, clips: list[_Clip]) -> None:
         super()._set_clips(clips)
-        self._texts = {clip: _texts_from_first_frame(clip.path) for clip in clips}
+        self._texts = {clip: texts_from_first_frame(clip.path) for clip in clips}
         self.stretches = [stretch for clip in clips for stretch in self._find_stretches(clip)]
         if not self.stretches:
             raise ValueError("No motion here has a caption or label; convert motion with texts, or synthesise some.")
@@ -139,6 +144,7 @@ class MotionTextDataset(PairedViewDataset):
 
         Returns:
             `dict`: `input_values` of shape `(length, 23, 6)` in m/s^2 and rad/s and `input_values_mask` of that shape;
+            `orientation_known` of shape `(23,)`, where the sensors' axes count as known;
             `texts`, all that describe the window; `activity`, its name or `None`; `placements`, the names of where the
             sensors are worn; `seed`, from which a collator draws what else is random.
         """
@@ -154,14 +160,17 @@ class MotionTextDataset(PairedViewDataset):
         first += stretch.first_frame
         kinematics = read_window(stretch.clip.path, first, length)
 
-        placements = _draw_few_placements(kinematics, rng, generator)
+        placements = _draw_few_placements(kinematics, rng)
+        draw = rng.random()
+        placements = placements.align(generator) if draw < CALIBRATED_SHARE else placements.mount(generator)
         readings = _measure(kinematics, placements, rng, generator, as_worn=True)
         values = torch.full((length, NUM_SEGMENTS, 6), torch.nan)
         values[:, placements.segment] = readings
-        texts, activity = describe(_covering(self._texts[stretch.clip], first / 60, (first + length - 1) / 60))
+        texts, activity = describe(covering_texts(self._texts[stretch.clip], first / 60, (first + length - 1) / 60))
         return {
             "input_values": values.nan_to_num(nan=0.0),
             "input_values_mask": ~values.isnan(),
+            "orientation_known": torch.full((NUM_SEGMENTS,), draw < CALIBRATED_SHARE + TRUSTED_SHARE),
             "texts": texts,
             "activity": activity,
             "placements": list(placements.names),
@@ -169,61 +178,7 @@ class MotionTextDataset(PairedViewDataset):
         }
 
 
-def activity_name(label: str) -> str:
-    """A label in words: `"walk-turn-left"` becomes `"walk turn left"`."""
-    return re.sub(r"[-_\s]+", " ", label).strip()
-
-
-def activity_key(name: str) -> str:
-    """What names of the same activity share: `"walk"` and `"walking"`."""
-    stems = (re.sub(r"(?<=\w\w)(ing|e?s|e)$", "", word) for word in name.lower().split())
-    return " ".join(re.sub(r"(.)\1$", r"\1", stem) for stem in stems)
-
-
-def is_activity(text: TextSpan) -> bool:
-    """Whether a text names what is done. Labels that list several things tell of a whole recording instead."""
-    return text.kind == "label" and not re.search(r",| - ", text.text)
-
-
-def describe(texts: Sequence[TextSpan]) -> tuple[list[str], str | None]:
-    """
-    What can be said of a window.
-
-    Args:
-        texts (`Sequence[TextSpan]`):
-            That cover it, the best first.
-
-    Returns:
-        `tuple[list[str], str | None]`: Its captions; where there is none, its label, with the style if one is given.
-        And the name of the activity, if there is one.
-    """
-    captions = [text.text for text in texts if text.kind == "caption"]
-    labels = [text for text in texts if text.kind == "label"]
-    activities = [activity_name(text.text) for text in labels if is_activity(text)]
-    if not captions:
-        styles = [f", {text.text} style" for text in texts if text.kind == "style" and text.text != "normal"]
-        named = [activity_name(text.text) if is_activity(text) else text.text for text in labels]
-        captions = [name + "".join(styles[:1]) for name in named]
-    return list(dict.fromkeys(captions)), activities[0] if activities else None
-
-
-def _texts_from_first_frame(path: Path) -> tuple[TextSpan, ...]:
-    header = read_header(path)
-    start = header["start_time"]
-    texts = (TextSpan(**text) for text in header["texts"])
-    return tuple(TextSpan(text.start - start, text.end - start, text.text, text.kind) for text in texts)
-
-
-def _covering(texts: Sequence[TextSpan], start: float, end: float) -> list[TextSpan]:
-    """Texts that cover at least half of a window, or most of it among captions and labels; the best first."""
-    overlaps = {text: min(text.end, end) - max(text.start, start) for text in texts}
-    most = max((overlap for text, overlap in overlaps.items() if text.kind != "style"), default=0.0)
-    needed = min(COVERED_SHARE * (end - start), most)
-    covering = [text for text, overlap in overlaps.items() if overlap >= max(needed, 0.0)]
-    return sorted(covering, key=lambda text: -overlaps[text])
-
-
-def _draw_few_placements(kinematics: SegmentKinematics, rng: np.random.Generator, generator) -> Placements:
+def _draw_few_placements(kinematics: SegmentKinematics, rng: np.random.Generator) -> Placements:
     """One to five sensors on segments that were measured, with the names of their places."""
     measured = np.flatnonzero(kinematics.mask.any(dim=0).numpy())
     if not measured.size:  # within a gap of the whole recording
@@ -232,26 +187,26 @@ def _draw_few_placements(kinematics: SegmentKinematics, rng: np.random.Generator
     segments = rng.choice(measured, size=number, replace=False)
     chosen = rng.integers(PLACEMENTS_PER_SEGMENT, size=number)
     offsets, orientations = _surface_placements(kinematics.bone_offsets.tobytes())
-    names = _surface_names(kinematics.bone_offsets.tobytes())
-    return Placements(
-        torch.from_numpy(segments),
-        offsets[segments, chosen],
-        orientations[segments, chosen],
-        [names[segment][spot] for segment, spot in zip(segments, chosen, strict=True)],
-    ).mount(generator)
+    spots = offsets[segments, chosen]
+    names = [_nearest_name(*one, kinematics.bone_offsets) for one in zip(segments.tolist(), spots, strict=True)]
+    return Placements(torch.from_numpy(segments), spots, orientations[segments, chosen], names)
 
 
-@functools.lru_cache(maxsize=MAX_BODIES)
-def _surface_names(bone_offsets: bytes) -> list[list[str]]:
-    """Of every segment's sensors in `_surface_placements`, the nearest named place on it."""
-    body = BodySurface.default(bone_offsets=np.frombuffer(bone_offsets).reshape(NUM_SEGMENTS, 3))
-    named = Placements.from_names(list(NAMED_PLACEMENTS), body)
-    names = []
-    for segment, spots in enumerate(_surface_placements(bone_offsets)[0]):
-        on_segment = (named.segment == segment).nonzero()[:, 0]
-        nearest = on_segment[torch.cdist(spots, named.offset[on_segment]).argmin(dim=1)]
-        names.append([named.names[i] for i in nearest.tolist()])
-    return names
+def _nearest_name(segment: int, spot: torch.Tensor, bone_offsets: np.ndarray) -> str:
+    """Of the named places on a segment, the one nearest to a spot on it."""
+    named, stature = _named_places()
+    on_segment = (named.segment == segment).nonzero()[:, 0]
+    # Placing all names on every body would take longer than all else; bodies differ in size more than in proportion.
+    spot = spot * (stature / np.linalg.norm(bone_offsets, axis=1).sum())
+    nearest = torch.linalg.vector_norm(named.offset[on_segment] - spot, dim=1).argmin()
+    return named.names[int(on_segment[nearest])]
+
+
+@functools.cache
+def _named_places() -> tuple[Placements, float]:
+    """All named places on the default body, and the length of its bones together."""
+    body = BodySurface.default()
+    return Placements.from_names(list(NAMED_PLACEMENTS), body), float(np.linalg.norm(body.bone_offsets, axis=1).sum())
 
 
 class MotionTextCollator:
@@ -313,18 +268,17 @@ class MotionTextCollator:
 
         Args:
             items (`list[dict]`):
-                Of `MotionTextDataset`.
+                Of `MotionTextDataset`, or of `MotionTokenDataset`.
 
         Returns:
-            `dict[str, torch.Tensor]`: `input_ids`, `attention_mask`, `labels` (-100 but for the answers),
-            `input_values`, `input_values_mask`; and where `mix` has embeddings `text_input_ids`,
+            `dict[str, torch.Tensor]`: `input_ids`, `attention_mask`, `labels` (-100 but for the answers), and, unless
+            the items hold motion tokens, what the encoder takes; and where `mix` has embeddings `text_input_ids`,
             `text_attention_mask` (zeros in rows of other tasks), `candidate_input_ids`, `candidate_attention_mask`,
             `candidate_targets`; and with `teacher_texts` `teacher_input_ids`, `teacher_attention_mask` and
             `teacher_similarities`.
         """
         rng = np.random.default_rng([item["seed"] for item in items])
-        features = pad_features(items)
-        counts = self.processor.num_motion_tokens(features["input_values_mask"].numpy())
+        features, counts = motion_features(items, self.processor)
         activities = [self._key(item["activity"]) for item in items]
         tasks = self._draw_tasks(activities, rng)
         texts = [item["texts"][rng.integers(len(item["texts"]))] for item in items]
@@ -332,6 +286,7 @@ class MotionTextCollator:
         turns = [self._write(*row, rng) for row in zip(tasks, texts, activities, placements, strict=True)]
         rows = [tokenise(self.processor, *turn, count) for turn, count in zip(turns, counts, strict=True)]
         batch = {**pad_rows(rows, self.processor.tokenizer.pad_token_id), **features}
+        insert_motion_tokens(batch, items, self.processor)
         if self.mix["embedding"]:
             is_embedding = [task == "embedding" for task in tasks]
             batch |= self._pad_texts(
@@ -448,9 +403,31 @@ def pad_rows(rows: list[tuple[list[int], list[int]]], pad_token_id: int) -> dict
 
 
 def pad_features(items: list[dict]) -> dict[str, torch.Tensor]:
-    """`input_values` and `input_values_mask` of items, padded at the end."""
+    """What the encoder takes of items; frames are padded at the end."""
     pad = torch.nn.utils.rnn.pad_sequence
-    return {name: pad([item[name] for item in items], batch_first=True) for name in FEATURES}
+    given = [name for name in FEATURES if name in items[0]]
+    return {name: pad([item[name] for item in items], batch_first=True) for name in given}
+
+
+def motion_features(items: list[dict], processor) -> tuple[dict[str, torch.Tensor], list[int]]:
+    """What the encoder takes of items, nothing where they hold motion tokens, and how many tokens each has."""
+    if "motion_tokens" in items[0]:
+        return {}, [len(item["motion_tokens"]) for item in items]
+    features = pad_features(items)
+    return features, processor.num_motion_tokens(features["input_values_mask"].numpy())
+
+
+def insert_motion_tokens(batch: dict[str, torch.Tensor], items: list[dict], processor) -> None:
+    """Put motion tokens that items hold in place of the placeholders; without them the model does."""
+    if "motion_tokens" not in items[0]:
+        return
+    tokenizer = processor.tokenizer
+    first, placeholder = tokenizer.convert_tokens_to_ids([motion_token(0, 0), processor.imu_token])
+    tokens = first + torch.cat([item["motion_tokens"] for item in items])
+    for name in ("labels", "input_ids"):  # placeholders tell where they go in both
+        is_motion = batch["input_ids"] == placeholder
+        values = batch["input_ids"].masked_scatter(is_motion, tokens)
+        batch[name] = torch.where(is_motion & (batch[name] == placeholder), values, batch[name])
 
 
 def _check_tokenizer(processor) -> None:

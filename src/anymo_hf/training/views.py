@@ -29,7 +29,7 @@ from anymo_hf.simulation.soft_tissue import SoftTissue
 
 # Per body and segment: enough that no two epochs meet the same sensors, few enough for the memory of many bodies.
 PLACEMENTS_PER_SEGMENT = 128
-MAX_BODIES = 512
+MAX_BODIES = 2048
 NUM_SHAPES = 32
 MAX_VISIBLE_SEGMENTS = 5
 # Shares of the views that predict; the views that are predicted are whole.
@@ -37,6 +37,8 @@ ALL_VISIBLE_SHARE = 0.1
 NO_GYROSCOPE_SHARE = 0.2
 NO_GRAVITY_SHARE = 0.1
 LOW_RATE_SHARE = 0.4
+CALIBRATED_SHARE = 0.4  # of these views
+TRUSTED_SHARE = 0.2  # mounted anyhow, and taken as they are all the same
 SOFT_TISSUE_SHARE = 0.5  # of all views
 LOW_RATES = (20.0, 25.0, 30.0, 40.0, 50.0)  # Hz, of devices that sample less often than the model does
 DEVICES = ("phone", "watch", "aria_gen1", "xsens", "lab")
@@ -57,9 +59,9 @@ class PairedViewDataset(Dataset):
     Windows of motion, each seen by two independent draws of placements, mountings and devices.
 
     View one is what a user may have: of its 23 sensors one to five are visible, some without gyroscope, without
-    gravity, of a slow device, with drop-outs. View two is whole. Every item comes from
-    `default_rng([seed, epoch, index])` alone, so that processes and restarts change nothing; `set_epoch` is seen by
-    worker processes that are running already.
+    gravity, of a slow device, with drop-outs; some are calibrated, others mounted anyhow. View two is whole and
+    calibrated. Every item comes from `default_rng([seed, epoch, index])` alone, so that processes and
+    restarts change nothing; `set_epoch` is seen by worker processes that are running already.
 
     Every clip gives a window per `num_frames` frames or part of them; none is dropped. An item's window lies anywhere
     near that stretch and lasts one to five seconds, half of them the longest.
@@ -164,7 +166,8 @@ class PairedViewDataset(Dataset):
 
         Returns:
             `dict`: `input_values` of shape `(2, num_frames, 23, 6)` in m/s^2 and rad/s, `input_values_mask` of that
-            shape, `visible_segments` of shape `(2, 23)`, `recording_id` (int64) and `start_time` (float64, seconds).
+            shape, `visible_segments` and `orientation_known` of shape `(2, 23)`, `recording_id` (int64) and
+            `start_time` (float64, seconds).
             With `return_kinematics` also `segment_values` of shape `(num_frames, 23, 6)`, specific force of every
             segment's origin (m/s^2) and angular rate (rad/s) in the segment's frame; `ideal_values` of that shape,
             what view one's sensors would read without errors, rate limits or missing parts, in their own frames; and
@@ -181,7 +184,7 @@ class PairedViewDataset(Dataset):
         start, length = self._draw_window(clip, slot, rng)
         kinematics = read_window(clip.path, start, length)
 
-        views = self._draw_placements(kinematics, rng, generator)
+        views, orientation_known = self._draw_placements(kinematics, rng, generator)
         readings = self._ideal_readings(kinematics, views[0]) if self.return_kinematics else {}
         online, target = (
             _measure(kinematics, placements, rng, generator, as_worn)
@@ -195,6 +198,7 @@ class PairedViewDataset(Dataset):
             "input_values": values.nan_to_num_(nan=0.0),
             "input_values_mask": mask,
             "visible_segments": torch.from_numpy(np.stack([self._draw_visible(rng) for _ in range(2)])),
+            "orientation_known": orientation_known,
             "recording_id": torch.tensor(clip.recording_id),
             "start_time": torch.tensor(start / 60.0, dtype=torch.float64),
             **readings,
@@ -226,8 +230,10 @@ class PairedViewDataset(Dataset):
         start = int(middle - length / 2)
         return min(max(start, 0), clip.num_frames - length), length
 
-    def _draw_placements(self, kinematics: SegmentKinematics, rng, generator: torch.Generator) -> list[Placements]:
-        """A sensor on every segment, for either view."""
+    def _draw_placements(
+        self, kinematics: SegmentKinematics, rng, generator: torch.Generator
+    ) -> tuple[list[Placements], torch.Tensor]:
+        """A sensor on every segment, for either view, and whether their axes count as known, shape `(2, 23)`."""
         if self.surface:
             offsets, orientations = _surface_placements(kinematics.bone_offsets.tobytes())
             chosen = rng.integers(PLACEMENTS_PER_SEGMENT, size=(2, NUM_SEGMENTS))
@@ -237,12 +243,16 @@ class PairedViewDataset(Dataset):
             offsets = torch.zeros(2, NUM_SEGMENTS, 3)
             orientations = torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(2, NUM_SEGMENTS, 4)
         both = Placements(torch.arange(NUM_SEGMENTS).expand(2, -1), offsets, orientations)
+        draw = rng.random()
+        is_calibrated = torch.tensor([draw < CALIBRATED_SHARE, True])[:, None].expand(2, NUM_SEGMENTS)
+        is_known = torch.tensor([draw < CALIBRATED_SHARE + TRUSTED_SHARE, True])[:, None].expand(2, NUM_SEGMENTS)
         if self.rotation:
-            both = both.mount(generator)
-        first, second = (
-            Placements(both.segment[view], both.offset[view], both.orientation[view]) for view in range(2)
-        )
-        return [first, second if self.cross_view else first]
+            orientations = torch.where(
+                is_calibrated[..., None], both.align(generator).orientation, both.mount(generator).orientation
+            )
+            both = Placements(both.segment, both.offset, orientations)
+        views = [Placements(both.segment[view], both.offset[view], both.orientation[view]) for view in range(2)]
+        return (views, is_known) if self.cross_view else (views[:1] * 2, is_known[:1].expand(2, -1))
 
     def _draw_visible(self, rng: np.random.Generator) -> np.ndarray:
         """Which sensors predict, shape `(23,)`."""

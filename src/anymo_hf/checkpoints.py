@@ -1,0 +1,57 @@
+# Copyright 2026 The anymo-hf contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Training that was stopped goes on: from which checkpoint, and how far."""
+
+import json
+from pathlib import Path
+
+
+def find_last_checkpoint(folder: str | Path) -> str | None:
+    """
+    The newest checkpoint of `Trainer` that was written to its end.
+
+    `Trainer` writes a checkpoint file by file, so that a run that is killed meanwhile leaves part of one, from which
+    `get_last_checkpoint` of transformers would try to go on. It writes `trainer_state.json` last.
+
+    Args:
+        folder (`str` or `Path`):
+            The run's `output_dir`; it need not exist.
+
+    Returns:
+        `str`: Path of the checkpoint; `None` if there is no whole one.
+    """
+    steps = {path: path.name.removeprefix("checkpoint-") for path in Path(folder).glob("checkpoint-*")}
+    found = sorted((path for path, step in steps.items() if step.isdigit()), key=lambda path: int(steps[path]))
+    return next((str(path) for path in reversed(found) if _is_whole(path)), None)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        return state["global_step"] == _step_of(checkpoint)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _step_of(checkpoint: str | Path) -> int:
+    return int(Path(checkpoint).name.removeprefix("checkpoint-"))
+
+
+def train_to_the_end(trainer) -> None:
+    """
+    Trains from the last whole checkpoint of `output_dir` on, or from the beginning where there is none.
+
+    A run that had reached its `max_steps` only gets its weights back: `Trainer.train` would take one step more.
+
+    Args:
+        trainer (`Trainer`):
+            Whose model is trained.
+    """
+    last = find_last_checkpoint(trainer.args.output_dir)
+    if last is not None and 0 < trainer.args.max_steps <= _step_of(last):
+        trainer._load_from_checkpoint(last)  # as `Trainer` itself does, adapters included
+    else:
+        trainer.train(resume_from_checkpoint=last)
+
+
+__all__ = ["find_last_checkpoint", "train_to_the_end"]
