@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
+from hub_server import OWNER_TOKEN, HubServer
 
 from anymo_hf import AnyMoGraphEncoder, AnyMoGraphEncoderConfig, AnyMoGraphEncoderForSequenceClassification
 
@@ -18,8 +19,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 CHECKPOINT = EXAMPLES.parent / "anymo"
 
 
-def run_example(*arguments) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+def run_example(*arguments, **variables) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **variables}
     command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
@@ -63,3 +64,19 @@ def test_adapting_the_whole_model(data_folder, tmp_path):
     )
     assert re.search(r"accuracy on people left out: [01]\.\d+ before, [01]\.\d+ after", printed), printed
     assert (out / "adapter_model.safetensors").exists()
+
+
+def test_publishing(tmp_path):
+    config = AnyMoGraphEncoderConfig(hidden_sizes=[8, 16], strides=[2, 2], predictor_num_attention_heads=2)
+    AnyMoGraphEncoder(config).save_pretrained(tmp_path / "mine")
+    arguments = [EXAMPLES / "publish.py", tmp_path / "mine", "--repo", "org/mine"]
+    printed = run_example(*arguments)
+    assert "README.md" in printed and "configuration_anymo.py" in printed and "Nothing was uploaded" in printed
+    with HubServer() as server:
+        network = {"HF_ENDPOINT": server.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+        home = {"HF_HOME": str(tmp_path / "home"), "HF_TOKEN": OWNER_TOKEN}
+        printed = run_example(*arguments, "--private", "--push", **network, **home)
+        assert printed.endswith("Pushed to org/mine; loaded from there it gives the same\n")
+        files = server.files("org/mine")
+        assert "model.safetensors" in files and "modeling_anymo_graph_encoder.py" in files
+        assert server.repositories["models", "org/mine"].private
