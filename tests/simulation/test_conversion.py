@@ -137,7 +137,7 @@ def test_a_cut_file_is_not_taken_for_whole(motions, tmp_path):
     before = digests(tmp_path / "out")
     victim = tmp_path / "out" / next(iter(report.files.values()))
     victim.write_bytes(victim.read_bytes()[:-1000])
-    (tmp_path / "out" / "x.safetensors.123.unfinished").write_bytes(b"half")
+    (tmp_path / "out" / "x.safetensors.4194305.unfinished").write_bytes(b"half")
     assert convert_motions(motions, tmp_path / "out").num_skipped == 4
     assert digests(tmp_path / "out") == before
     victim.write_bytes(b"no safetensors at all")

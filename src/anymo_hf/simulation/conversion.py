@@ -6,8 +6,10 @@ import errno
 import hashlib
 import json
 import logging
+import math
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from anymo_hf.simulation.kinematics import SegmentKinematics
+from anymo_hf.processing.placements_anymo import NUM_SEGMENTS
+from anymo_hf.simulation.kinematics import NUM_KINEMATIC_VALUES, SegmentKinematics
 from anymo_hf.simulation.motion import TextSpan
 from anymo_hf.simulation.readers.load import SUPPORTED_SUFFIXES, load_motion, why_no_motion
 
@@ -138,6 +141,7 @@ def convert_motions(
             finished[path] = target
         else:
             failures[path] = problem
+    remove_unfinished(folder)  # workers of a killed run may have ended a moment after this one began
     report = ConversionReport(
         files={str(path): target.name for path, target in sorted(finished.items())},
         failures={str(path): reason for path, reason in sorted(failures.items())},
@@ -203,8 +207,11 @@ def read_header(path: str | Path) -> dict:
 
     try:
         with safe_open(path, framework="np") as file:
-            return json.loads((file.metadata() or {})["anymo"])
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            header = json.loads((file.metadata() or {})["anymo"])
+        if not isinstance(header, dict):
+            raise ValueError("its header is no object")
+        return header
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a converted motion ({error}); delete it and convert again.") from error
 
 
@@ -244,23 +251,45 @@ def load_kinematics(path: str | Path) -> SegmentKinematics:
     from safetensors.torch import load_file
 
     header = read_header(path)
-    tensors = load_file(path)
-    offsets = tensors.get("bone_offsets")
-    return SegmentKinematics(
-        values=tensors["kinematics"],
-        mask=tensors["mask"],
-        sampling_rate=header["sampling_rate"],
-        start_time=header["start_time"],
-        texts=tuple(TextSpan(**text) for text in header["texts"]),
-        source=header["source"],
-        bone_offsets=None if offsets is None else offsets.numpy(),
-    )
+    try:
+        tensors = load_file(path)
+        values, mask, offsets = tensors["kinematics"], tensors["mask"], tensors.get("bone_offsets")
+        shape = (header["num_frames"], NUM_SEGMENTS, NUM_KINEMATIC_VALUES)
+        if values.shape[-3:] != shape or mask.shape != values.shape[:-1] or mask.dtype != torch.bool:
+            raise ValueError(f"its tensors have shapes {tuple(values.shape)} and {tuple(mask.shape)}")
+        if not (0 < header["sampling_rate"] < math.inf and math.isfinite(header["start_time"])):
+            raise ValueError(f"its rate is {header['sampling_rate']} Hz and its start {header['start_time']} s")
+        return SegmentKinematics(
+            values=values,
+            mask=mask,
+            sampling_rate=float(header["sampling_rate"]),
+            start_time=float(header["start_time"]),
+            texts=tuple(TextSpan(**text) for text in header["texts"]),
+            source=dict(header["source"]),
+            bone_offsets=None if offsets is None else offsets.numpy(),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a converted motion ({error!r}); delete it and convert again.") from error
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Deletes what killed runs left half-written."""
+    """Deletes what killed runs left half-written; a process that still writes keeps its file."""
     for leftover in folder.glob("*.unfinished"):
-        leftover.unlink(missing_ok=True)
+        if not _is_running(leftover.name.split(".")[-2]):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_running(pid: str) -> bool:
+    """Whether there is another process of that number on this machine."""
+    if os.name == "nt":
+        return False  # there `kill` would send the process a signal
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ValueError, OverflowError, OSError):
+        return False
+    return int(pid) != os.getpid()
 
 
 def _comparable(settings: dict) -> dict:
@@ -344,7 +373,18 @@ def run_all(function, tasks: list[tuple], num_proc: int, what: str) -> Iterator[
 
 def _pool(num_proc: int) -> ProcessPoolExecutor:
     # A forked child inherits the locks of torch's threads and may hang; a fresh one does not.
-    return ProcessPoolExecutor(num_proc, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(num_proc, mp_context=context, initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for tasks for ever."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _write_report(report: ConversionReport, folder: Path) -> None:
@@ -354,5 +394,8 @@ def _write_report(report: ConversionReport, folder: Path) -> None:
     rows += [{"path": path, "left_alone": why} for path, why in report.set_aside.items()]
     unfinished = folder / f"report.jsonl.{os.getpid()}.unfinished"
     text = "".join(json.dumps(row) + "\n" for row in sorted(rows, key=lambda row: row["path"]))
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, folder / "report.jsonl")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, folder / "report.jsonl")
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -80,7 +80,7 @@ class HarDataset:
                 f"Placements of {self.name!r} are not in the placement table: {', '.join(unmapped)}; map each to a "
                 'name of `NAMED_PLACEMENTS` or to a segment under "placements" of the set\'s JSON file.'
             )
-        silent = [label for label, words in self.activity_words.items() if not label or not words]
+        silent = [label for label, words in self.activity_words.items() if not label or not _is_text(words)]
         if silent:
             raise ValueError(f"Every label of {self.name!r} needs words, but {silent} have none.")
         for subset, words in self.subsets.items():
@@ -139,6 +139,10 @@ class HarDataset:
         if words in SEGMENTS:
             return words
         return get_placement(words if _has_side(words) else f"{side} {words}").name
+
+
+def _is_text(words) -> bool:
+    return isinstance(words, str) and bool(words.strip())
 
 
 def _has_side(words: str) -> bool:

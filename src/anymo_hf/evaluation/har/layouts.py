@@ -64,7 +64,11 @@ def read_hapt(folder: Path) -> Iterator[list[SensorRun]]:
     `anas337/Human-Activity-Recognition-Using-Smartphones.github.io` @ 1b28b8d5; its labels.txt starts
     `1 1 5 250 1232`, and `data/har` has "standing" from the 250th to the 1232nd reading of exp01.
     """
-    table = load_numbers(find_one(folder, "labels.txt"), " ", 5).astype(int)
+    path = find_one(folder, "labels.txt")
+    table = load_numbers(path, " ", 5)
+    if not (np.isin(table[:, 2], list(HAPT_LABELS)) & (table[:, 3] >= 1) & (table[:, 4] >= table[:, 3])).all():
+        raise ValueError(f"{path} has labels beyond 1 to {len(HAPT_LABELS)} or rows out of order; download it again.")
+    table = table.astype(int)
     for path in find_files(folder, "acc_exp*_user*.txt"):
         experiment, subject = map(int, re.fullmatch(r"acc_exp(\d+)_user(\d+)\.txt", path.name).groups())
         gyro = path.with_name(path.name.replace("acc_", "gyro_", 1))
@@ -159,13 +163,7 @@ def read_utd_mhad(folder: Path) -> Iterator[list[SensorRun]]:
     """
     for path in find_files(folder, "a*_s*_t*_inertial.mat"):
         action, subject, _ = map(int, re.fullmatch(r"a(\d+)_s(\d+)_t(\d+)_inertial\.mat", path.name).groups())
-        try:
-            values = np.asarray(loadmat(path)["d_iner"], dtype=np.float64)
-        except (KeyError, ValueError, NotImplementedError, OSError) as error:
-            raise ValueError(f"{path} is no UTD-MHAD file with `d_iner` ({error}); download it again.") from error
-        if values.ndim != 2 or values.shape[1] != 6:
-            raise ValueError(f"{path}: `d_iner` must have 6 columns, but has shape {values.shape}.")
-        values = values * np.array([STANDARD_GRAVITY] * 3 + [DEGREE] * 3)
+        values = load_matlab(path, "d_iner", "UTD-MHAD") * np.array([STANDARD_GRAVITY] * 3 + [DEGREE] * 3)
         times = np.arange(len(values)) / 50
         spans = label_spans(times, np.zeros(len(times), dtype=int), [UTD_LABELS[action]])
         place = "right wrist" if action <= 21 else "right thigh"
@@ -182,8 +180,10 @@ def read_sp_sw_har(folder: Path) -> Iterator[list[SensorRun]]:
     for path in find_files(folder, "s[0-9]*_[0-9]*_sp.csv"):
         name = path.name.removesuffix("_sp.csv")
         devices = {device: path.with_name(f"{name}_{device}.csv") for device in SP_SW_DEVICES}
-        tables = {device: _load_csv(file) for device, file in devices.items() if file.exists()}
         columns = [f"{axis}_{sensor}" for sensor in ("acc", "gyro") for axis in "xyz"]
+        tables = {
+            device: _load_csv(file, [*columns, "timestamp"]) for device, file in devices.items() if file.exists()
+        }
         runs, origin = [], None
         for device, table in tables.items():
             if missing := {*columns, "timestamp", "label"} - set(table.column_names):
@@ -302,11 +302,26 @@ def interpolate(times: np.ndarray, source_times: np.ndarray, values: np.ndarray)
     return result
 
 
-def _load_csv(path: Path) -> pa.Table:
+def load_matlab(path: Path, variable: str, name: str) -> np.ndarray:
+    """Six columns of a MATLAB file. Raises ValueError with file and remedy."""
     try:
-        return pa.csv.read_csv(path)
+        values = np.asarray(loadmat(path)[variable], dtype=np.float64)
+    except Exception as error:  # scipy raises anything on a damaged file
+        raise ValueError(f"{path} is no {name} file with `{variable}` ({error!r}); download it again.") from error
+    if values.ndim != 2 or values.shape[1] != 6:
+        raise ValueError(f"{path}: `{variable}` must have 6 columns, but has shape {values.shape}.")
+    return values
+
+
+def _load_csv(path: Path, numbers: list[str]) -> pa.Table:
+    kinds = dict.fromkeys(numbers, pa.float64()) | {"label": pa.string()}
+    try:
+        table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(column_types=kinds))
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path} is no readable CSV file ({error}); download it again.") from error
+    if not len(table) or len(set(table.column_names)) < table.num_columns:
+        raise ValueError(f"{path} has no rows, or a column twice ({table.column_names}); download it again.")
+    return table
 
 
 def _side_by_side(force: np.ndarray, rate: np.ndarray, path: Path) -> np.ndarray:

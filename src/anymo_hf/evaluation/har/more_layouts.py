@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from scipy.io import loadmat
 
 from anymo_hf.evaluation.har.declaration import HarDataset
-from anymo_hf.evaluation.har.layouts import DEGREE, STANDARD_GRAVITY, find_files, load_numbers
+from anymo_hf.evaluation.har.layouts import DEGREE, STANDARD_GRAVITY, find_files, load_matlab, load_numbers
 from anymo_hf.evaluation.har.recordings import SensorRun, label_spans
 
 
@@ -202,8 +201,8 @@ def read_pamap2(folder: Path) -> Iterator[list[SensorRun]]:
     for path in find_files(folder, "subject1[0-9][0-9].dat"):
         table = load_numbers(path, " ", 54)
         times = table[:, 0]
-        codes = table[:, 1].astype(int)
-        names = [PAMAP2_LABELS.get(code, "") for code in range(max(codes.max() + 1, 25))]
+        found, codes = np.unique(table[:, 1], return_inverse=True)
+        names = [PAMAP2_LABELS.get(code, "") for code in found.tolist()]
         spans = label_spans(times, codes, names)
         runs = []
         for place, start in (("hand", 3), ("chest", 20), ("ankle", 37)):
@@ -224,6 +223,8 @@ def read_mhealth(folder: Path) -> Iterator[list[SensorRun]]:
     for path in find_files(folder, "mHealth_subject*.log"):
         table = load_numbers(path, "\t", 24)
         times = np.arange(len(table)) / 50
+        if not np.isin(table[:, 23], range(len(names))).all():
+            raise ValueError(f"{path} has labels beyond 0 to {len(names) - 1}; download it again.")
         spans = label_spans(times, table[:, 23].astype(int), names)
         ankle, arm = (np.concatenate([table[:, i : i + 3], table[:, i + 3 : i + 6] * DEGREE], axis=1) for i in (5, 14))
         readings = {"chest": table[:, :3], "left ankle": ankle, "right lower arm": arm}
@@ -241,14 +242,7 @@ def read_usc_had(folder: Path) -> Iterator[list[SensorRun]]:
     for path in find_files(folder, "Subject*/a*t*.mat"):
         activity = int(re.fullmatch(r"a(\d+)t\d+", path.stem)[1])
         subject = path.parent.name.removeprefix("Subject")
-        try:
-            values = np.asarray(loadmat(path)["sensor_readings"], dtype=np.float64)
-        except (KeyError, ValueError, NotImplementedError, OSError) as error:
-            raise ValueError(
-                f"{path} is no USC-HAD file with `sensor_readings` ({error}); download it again."
-            ) from error
-        if values.ndim != 2 or values.shape[1] != 6:
-            raise ValueError(f"{path}: `sensor_readings` must have 6 columns, but has shape {values.shape}.")
+        values = load_matlab(path, "sensor_readings", "USC-HAD")
         values = values * np.array([STANDARD_GRAVITY] * 3 + [DEGREE] * 3)
         times = np.arange(len(values)) / 100
         spans = label_spans(times, np.zeros(len(times), dtype=int), [USC_HAD_LABELS[activity]])
@@ -264,12 +258,14 @@ def read_harth(folder: Path) -> Iterator[list[SensorRun]]:
     codes = sorted(HARTH_LABELS)
     for path in find_files(folder, "S[0-9][0-9][0-9].csv"):
         columns = [f"{place}_{axis}" for place in ("back", "thigh") for axis in "xyz"]
-        types = {"timestamp": pa.timestamp("us")}
+        types = {"timestamp": pa.timestamp("us")} | dict.fromkeys(columns, pa.float64())
         try:
             options = pa.csv.ConvertOptions(column_types=types, include_columns=["timestamp", *columns, "label"])
             table = pa.csv.read_csv(path, convert_options=options)
         except (pa.ArrowInvalid, KeyError) as error:
             raise ValueError(f"{path} is no HARTH file ({error}); download it again.") from error
+        if not len(table):
+            raise ValueError(f"{path} has no rows; download it again.")
         times = table["timestamp"].cast(pa.int64()).to_numpy() / 1e6
         order = np.argsort(times, kind="stable")
         times = times[order] - times[order[0]]
@@ -296,9 +292,13 @@ def read_motionsense(folder: Path) -> Iterator[list[SensorRun]]:
         activity, subject = path.parent.name.split("_")[0], path.stem.removeprefix("sub_")
         columns = [f"{name}.{axis}" for name in ("gravity", "userAcceleration", "rotationRate") for axis in "xyz"]
         try:
-            table = pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(include_columns=columns))
+            types = dict.fromkeys(columns, pa.float64())
+            options = pa.csv.ConvertOptions(column_types=types, include_columns=columns)
+            table = pa.csv.read_csv(path, convert_options=options)
         except (pa.ArrowInvalid, KeyError) as error:
             raise ValueError(f"{path} is no MotionSense file ({error}); download it again.") from error
+        if not len(table):
+            raise ValueError(f"{path} has no rows; download it again.")
         gravity, user, rate = (np.column_stack([table[c].to_numpy() for c in columns[i : i + 3]]) for i in (0, 3, 6))
         values = np.concatenate([-(gravity + user) * STANDARD_GRAVITY, rate], axis=1)
         times = np.arange(len(values)) / 50
@@ -319,13 +319,16 @@ def read_anymo_bench(paths: list[Path]) -> Iterator[list[SensorRun]]:
         try:
             file = pq.ParquetFile(path)
             for batch in file.iter_batches(batch_size=256, columns=columns):
-                yield from (_bench_runs(row) for row in batch.to_pylist())
-        except (pa.ArrowException, OSError, KeyError) as error:
+                for row in batch.to_pylist():
+                    yield _bench_runs(row)
+        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is no AnyMo-Bench shard ({error}); download it again.") from error
 
 
 def _bench_runs(row: dict) -> list[SensorRun]:
     values = np.asarray(row["imu"], dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != 6 * len(ANYMO_BENCH_PLACES) or not isinstance(row["label"], str):
+        raise ValueError(f"a row has readings of shape {values.shape} and the label {row['label']!r}")
     times = np.arange(len(values)) / 60
     spans = label_spans(times, np.zeros(len(times), dtype=int), [row["label"]])
     runs = []
@@ -338,7 +341,12 @@ def declare_anymo_bench(paths: list[Path], name: str) -> HarDataset:
     """The declaration of one configuration: its labels are words already."""
     labels: dict[str, None] = {}
     for path in paths:
-        labels |= dict.fromkeys(pq.read_table(path, columns=["label"])["label"].unique().to_pylist())
+        try:
+            labels |= dict.fromkeys(pq.read_table(path, columns=["label"])["label"].unique().to_pylist())
+        except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is no AnyMo-Bench shard ({error}); download it again.") from error
+    if not all(isinstance(label, str) for label in labels):
+        raise ValueError(f"{paths[0].parent}: `label` must hold text, but some rows have none; download it again.")
     return HarDataset(
         name=name,
         license="CC BY-NC 4.0",

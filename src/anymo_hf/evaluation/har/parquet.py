@@ -80,7 +80,7 @@ def _read_parts(path: Path, vocabulary: dict[str, int]) -> Iterator[tuple[tuple[
                 part = (placement[piece], activity[piece], numbers[0][piece], values[piece])
                 yield (words[subject[start]], words[recording[start]]), part
             num_rows += len(subject)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged ({error}); download or convert it again.") from error
     if not num_rows:
         raise ValueError(f"{path} has no rows; write at least one recording with the columns {LAYOUT}.")
@@ -187,8 +187,18 @@ def infer_har_dataset(paths: list[Path], name: str, declared: dict | None = None
                     codes = np.unique(_encode(column, vocabulary))
                     words = list(vocabulary)
                     found.update(dict.fromkeys(words[code] for code in codes))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is damaged ({error}); download or convert it again.") from error
+    try:
+        return _declare(paths, name, declared, places, labels)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"The JSON file of {name!r} holds something of another type than `HarDataset` says ({error}); correct it."
+        ) from error
+
+
+def _declare(paths: list[Path], name: str, declared: dict, places: Iterable[str], labels: Iterable[str]) -> HarDataset:
+    """What was declared, and for the rest what the files hold."""
     placements = {place: place for place in places} | declared.pop("placements", {})
     words = {label: label.replace("_", " ").strip().lower() for label in labels if label}
     words |= declared.pop("activity_words", {})
@@ -227,7 +237,7 @@ def read_json(path: Path) -> dict:
     """
     try:
         declared = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is no valid JSON ({error}); correct or remove it.") from error
     if not isinstance(declared, dict):
         raise ValueError(f"{path} must hold a JSON object with fields of `HarDataset`, but holds {declared!r:.40}.")

@@ -18,6 +18,7 @@ import numpy as np
 from anymo_hf.evaluation.har.declaration import HarDataset
 from anymo_hf.evaluation.har.layouts import DEGREE, STANDARD_GRAVITY
 from anymo_hf.evaluation.har.recordings import SensorRun, label_spans
+from anymo_hf.simulation.readers.npz import DAMAGE
 
 
 G = STANDARD_GRAVITY
@@ -133,7 +134,7 @@ def declare_unimts(folder: Path) -> HarDataset:
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["label_dictionary"]
         words = {str(int(label)): " ".join(parts) for label, parts in labels.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(
             f"{path} must hold a `label_dictionary` of number to words ({error!r}); copy it anew."
         ) from error
@@ -174,7 +175,7 @@ def read_unimts(folder: Path, split: str = "test") -> Iterator[list[SensorRun]]:
     try:
         values = np.load(folder / f"X_{split}.npy", mmap_mode="r", allow_pickle=False)
         labels = np.load(folder / f"y_{split}.npy", allow_pickle=False).reshape(-1).astype(int)
-    except (OSError, ValueError) as error:
+    except (*DAMAGE, MemoryError) as error:
         raise ValueError(f"{folder} needs X_{split}.npy and y_{split}.npy of numbers ({error}).") from error
     width = max(start + 3 for _, *starts in layout.sensors for start in starts if start is not None)
     if values.ndim != 3 or values.shape[2] < width or len(labels) != len(values):

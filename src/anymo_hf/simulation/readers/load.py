@@ -205,12 +205,14 @@ def _read_labels(folder: Path) -> dict[str, dict]:
 @functools.lru_cache(maxsize=8)
 def _parse_labels(path: Path, modified: int) -> dict[str, dict]:
     rows = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         if line.strip():
             try:
                 row = json.loads(line)
+                if not isinstance(row.get("captions") or [], list):
+                    raise ValueError("captions must be a list")
                 rows[row["name"]] = row
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise ValueError(f"{path}, line {number}: expected a JSON object with 'name' ({error}).") from error
     return rows
 
@@ -219,4 +221,4 @@ def _texts(row: dict, start: float, end: float) -> tuple[TextSpan, ...]:
     """The row's label, style and captions, each over the whole motion."""
     words = [(row.get("label"), "label"), (row.get("style"), "style")]
     words += [(caption, "caption") for caption in row.get("captions") or ()]
-    return tuple(TextSpan(start, end, text, kind) for text, kind in words if text)
+    return tuple(TextSpan(start, end, str(text), kind) for text, kind in words if text)

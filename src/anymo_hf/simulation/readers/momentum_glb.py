@@ -120,7 +120,7 @@ def has_animation(path: Path) -> bool:
         with open(path, "rb") as file:
             _, _, _, size, kind = struct.unpack("<4sIII4s", file.read(20))
             return kind != b"JSON" or bool(json.loads(file.read(size)).get("animations"))
-    except (OSError, struct.error, ValueError, AttributeError):
+    except (OSError, struct.error, ValueError, AttributeError, RecursionError):
         return True
 
 

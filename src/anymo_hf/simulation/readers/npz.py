@@ -4,6 +4,7 @@
 
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,6 +24,10 @@ DAMAGE = (
     AttributeError,
     OSError,
     NotImplementedError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -91,10 +96,13 @@ def read_npz(path: Path) -> SegmentMotion:
                 f"its format is version {arrays['format_version']}, and this package reads {FORMAT_VERSION}"
             )
         texts = tuple(TextSpan(**row) for row in json.loads(str(arrays["texts"])))
+        source = json.loads(str(arrays["source"]))
+        if not isinstance(source, dict) or not all(isinstance(value, str) for value in source.values()):
+            raise ValueError("its source is no table of words")
         poses = {name: arrays[name] for name in ("positions", "orientations", "timestamps")}
         options = {name: arrays.get(name) for name in _OPTIONAL}
-        return SegmentMotion(**poses, **options, texts=texts, source=json.loads(str(arrays["source"])))
-    except DAMAGE as error:
+        return SegmentMotion(**poses, **options, texts=texts, source=source)
+    except (*DAMAGE, MemoryError) as error:
         raise ValueError(
             f"{path.name} is no motion written by `save_motion`: {error}; convert or save it again."
         ) from error

@@ -111,6 +111,10 @@ def read_arrays(
                 # Some files hold words as pickled objects.
                 with contextlib.suppress(ValueError):
                     arrays |= {name: archive[name]} if name in archive else {}
+            # numpy gives the bytes of what does not begin like an array.
+            damaged = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+            if damaged:
+                raise ValueError(f"its entries {damaged} are no arrays")
             return arrays
     except FileNotFoundError:
         raise
@@ -257,7 +261,7 @@ def _narration_rows(table: csv.DictReader, offset: float, name: str) -> list[Tex
                 raise ValueError("times must be finite")
             texts = [(row[column] or "").strip() for column in columns if column not in _NARRATION_COLUMNS]
             spans.extend(TextSpan(start, end, text) for text in texts if text)
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{name}, line {table.line_num}: {error}; repair or remove that row.") from error
     return spans
 

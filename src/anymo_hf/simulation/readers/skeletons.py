@@ -193,7 +193,7 @@ def read_joint_map(joint_map: dict[str, str] | str | Path | None) -> dict[str, s
     if not isinstance(joint_map, dict):
         try:
             joint_map = json.loads(Path(joint_map).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ValueError(f"The joint map {str(joint_map)!r} is no readable JSON file: {error}.") from error
     if not isinstance(joint_map, dict) or not all(isinstance(joint, str) for joint in joint_map.values()):
         raise ValueError('A joint map must be {segment: joint name}, such as {"L_Forearm": "LeftElbow"}.')
