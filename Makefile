@@ -4,7 +4,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-all hf-tests lint format bench results docs clean
+.PHONY: demo test test-all hf-tests lint format bench results docs supply-chain clean
 
 demo: $(INSTALLED)
 	mkdir -p demo
@@ -33,6 +33,7 @@ format: $(INSTALLED)
 
 # Figures of speed mean something only on an idle machine.
 bench: $(INSTALLED)
+	$(BIN)/python benchmarks/stages.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/processing.py
 	$(BIN)/python benchmarks/encoder.py
@@ -45,11 +46,16 @@ bench: $(INSTALLED)
 
 results: $(INSTALLED)
 	$(BIN)/python -m anymo_hf.evaluation.readme_tables
+	$(BIN)/python benchmarks/stages_page.py
 
 # Any broken link is an error. The page is site/index.html.
 docs: results
 	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# Builds the wheel twice, installs it elsewhere with the lowest and newest dependencies, and audits them.
+supply-chain: $(INSTALLED)
+	$(BIN)/python tools/check_supply_chain.py --torch "$(TORCH)"
 
 # torch comes first and in one fixed build, else pip picks the newest with gigabytes of CUDA libraries.
 $(INSTALLED): setup.cfg pyproject.toml

@@ -6,7 +6,9 @@ import argparse
 import shlex
 import sys
 
+from anymo_hf.cli_app import add_app_command
 from anymo_hf.cli_evaluate import add_evaluate_command
+from anymo_hf.cli_export import add_export_command
 from anymo_hf.cli_hub import add_hub_commands
 from anymo_hf.cli_language import add_language_commands, add_recording_options, recording_options
 from anymo_hf.version import __version__
@@ -34,6 +36,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_language_commands(commands)
     add_evaluate_command(commands)
     add_hub_commands(commands)
+    add_export_command(commands)
+    add_app_command(commands)
     return parser
 
 
@@ -51,8 +55,8 @@ def _add_simulate(commands) -> None:
     simulate = commands.add_parser(
         "simulate", help="turn motion files into a data set of simulated sensors", description=run_simulate.__doc__
     )
-    simulate.add_argument("paths", nargs="+", metavar="IN", help="motion files, or folders of them")
-    simulate.add_argument("out", metavar="OUT", help="folder of the data set")
+    simulate.add_argument("paths", nargs="+", metavar="IN", help="motion files, or folders of them; paths or URLs")
+    simulate.add_argument("out", metavar="OUT", help="folder of the data set: path or URL, such as s3://bucket/imu")
     simulate.add_argument("--kinematics", action="store_true", help="store the segments' kinematics, not sensors")
     simulate.add_argument("--placements", help='names with commas between, such as "left wrist, right trouser pocket"')
     simulate.add_argument(
@@ -66,6 +70,7 @@ def _add_simulate(commands) -> None:
     simulate.add_argument("--cutoff", type=float, help="low-pass in hertz (default: 20, less for slow recordings)")
     simulate.add_argument("--joint-map", help="JSON file {segment: joint} for a skeleton the readers do not know")
     simulate.add_argument("--num-proc", type=int, default=1, help="processes")
+    simulate.add_argument("--ray", metavar="ADDRESS", help="Ray cluster: auto, local, host:6379 or ray://host:10001")
     simulate.set_defaults(run=run_simulate)
 
 
@@ -94,8 +99,7 @@ def run_demo_command(args: argparse.Namespace) -> None:
 
 def run_simulate(args: argparse.Namespace) -> int:
     """Motion files become Parquet with a card. A killed run goes on where it was; files that fail are listed."""
-    from anymo_hf.simulation.dataset_folder import write_dataset
-
+    write = _choose_writer(args)
     config = {}
     if not args.kinematics:
         names = args.placements.split(",") if args.placements else ()
@@ -107,11 +111,10 @@ def run_simulate(args: argparse.Namespace) -> int:
             "gravity": not args.no_gravity,
             "seed": args.seed,
         }
-    report = write_dataset(
+    report = write(
         args.paths,
         args.out,
         config_name="kinematics" if args.kinematics else "dense",
-        num_proc=args.num_proc,
         sampling_rate=args.rate,
         cutoff=args.cutoff,
         joint_map=args.joint_map,
@@ -121,6 +124,23 @@ def run_simulate(args: argparse.Namespace) -> int:
     print(report)
     print(f"Wrote {args.out}")
     return 1 if report.failures else 0
+
+
+def _choose_writer(args: argparse.Namespace):
+    """One machine and its disk, several machines, or other storage than a disk."""
+    import functools
+
+    if args.ray is not None:
+        from anymo_hf.simulation.ray_jobs import simulate_on_ray
+
+        return functools.partial(simulate_on_ray, address=args.ray)
+    if any("://" in path for path in [args.out, *args.paths]):
+        from anymo_hf.simulation.shards import write_shards
+
+        return functools.partial(write_shards, num_proc=args.num_proc)
+    from anymo_hf.simulation.dataset_folder import write_dataset
+
+    return functools.partial(write_dataset, num_proc=args.num_proc)
 
 
 def run_inspect(args: argparse.Namespace) -> None:

@@ -38,6 +38,9 @@ def add_evaluate_command(commands) -> None:
     evaluate.add_argument(
         "--seed", type=int, default=0, help="of the random weights, and in the figures (default: %(default)s)"
     )
+    evaluate.add_argument(
+        "--ray", metavar="ADDRESS", help="Ray cluster that shares the recordings: auto, host:6379 ..."
+    )
     evaluate.add_argument("--out", type=Path, help="file to which the figures are added, such as docs/results.jsonl")
     evaluate.set_defaults(run=run_evaluate, window=5.0)  # the sets have windows of their own
 
@@ -57,7 +60,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
 def _evaluate_set(args: argparse.Namespace, dataset, path: Path, trained, random) -> None:
     from anymo_hf.evaluation.embeddings import load_har_windows
     from anymo_hf.evaluation.har_datasets import load_har_recordings
-    from anymo_hf.evaluation.zero_shot import Calibration, classify_windows
+    from anymo_hf.evaluation.zero_shot import Calibration
     from anymo_hf.evaluation.zero_shot_controls import RANDOM_WEIGHTS, control_scores
     from anymo_hf.evaluation.zero_shot_results import format_confusions, format_table, side_note
 
@@ -68,7 +71,7 @@ def _evaluate_set(args: argparse.Namespace, dataset, path: Path, trained, random
         _log(args, dataset)
     classes = dataset.get_classes(args.subset)
     scores = {
-        name: classify_windows(pipeline, windows, classes, not args.hide_place, progress=sys.stderr.isatty())
+        name: _classify(args)(pipeline, windows, classes, not args.hide_place, progress=sys.stderr.isatty())
         for name, pipeline in {args.name: trained, RANDOM_WEIGHTS: random}.items()
     }
     scores |= control_scores(windows, classes)
@@ -81,6 +84,19 @@ def _evaluate_set(args: argparse.Namespace, dataset, path: Path, trained, random
         print(format_confusions(scores[args.name]))
     if args.out is not None:
         _write(args, dataset, scores, {args.name: trained, RANDOM_WEIGHTS: random}, notes)
+
+
+def _classify(args: argparse.Namespace):
+    """Here, or on a cluster."""
+    import functools
+
+    if args.ray is None:
+        from anymo_hf.evaluation.zero_shot import classify_windows
+
+        return classify_windows
+    from anymo_hf.evaluation.ray_evaluation import classify_windows_on_ray
+
+    return functools.partial(classify_windows_on_ray, address=args.ray)
 
 
 def _notes(args: argparse.Namespace, dataset, calibration) -> list[str]:

@@ -165,6 +165,13 @@ def _write_card(folder: Path, builder, report: ConversionReport, sampling_rate: 
     for name in report.files.values():
         source = load_kinematics(folder / "converted" / name).source
         sources[source.get("dataset", "unknown"), source.get("license", "not stated")] += 1
+    num_rows = builder.info.splits["train"].num_examples
+    text = make_card(builder, num_rows, report.minutes, sampling_rate, sources, command)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def make_card(builder, num_rows: int, minutes: float, sampling_rate: float, sources: Counter, command: str) -> str:
+    """The card of a data set: `builder` tells how it was made, `sources` counts (data set, licence)."""
     config = builder.config
     where = ", ".join(config.placements) or f"{config.num_placements} places spread over each body's surface"
     dense = (
@@ -173,11 +180,11 @@ def _write_card(folder: Path, builder, report: ConversionReport, sampling_rate: 
         f"{'included' if config.gravity else 'removed'}; seed {config.seed}."
     )
     kinematics = "Twelve numbers per segment and frame, from which `simulate_imu` makes the readings of any placement."
-    text = CARD.substitute(
+    return CARD.substitute(
         config_name=config.name,
         version=builder.VERSION,
-        num_rows=builder.info.splits["train"].num_examples,
-        minutes=f"{report.minutes:.1f}",
+        num_rows=num_rows,
+        minutes=f"{minutes:.1f}",
         sampling_rate=f"{sampling_rate:g}",
         content=dense if config.name == "dense" else kinematics,
         columns="\n".join(f"| `{name}` | {_COLUMN_TEXTS[name]} |" for name in builder.info.features),
@@ -186,4 +193,3 @@ def _write_card(folder: Path, builder, report: ConversionReport, sampling_rate: 
         ),
         command=command or "anymo_hf.simulation.dataset_folder.write_dataset",
     )
-    (folder / "README.md").write_text(text, encoding="utf-8")
