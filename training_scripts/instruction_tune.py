@@ -163,7 +163,7 @@ def make_datasets(script_args: ScriptArguments, seed: int, model: AnyMoForCausal
         dataset = MotionTextDataset(script_args.data, seed=seed)
         return *dataset.split(script_args.held_out_share), dataset.activities
     train, held_out = (MotionTokenDataset(script_args.tokens, part, seed) for part in ("train", "held_out"))
-    train.check_model(model.model)
+    train.check_model(model.model.graph_encoder, model.model.motion_tokenizer)
     return train, held_out, sorted({*train.activities, *held_out.activities})
 
 

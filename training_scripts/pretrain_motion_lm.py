@@ -13,6 +13,9 @@ Without `--language_model` a small one is made from scratch, with a tokenizer fo
         --motion_tokenizer tokenizer/motion_tokenizer --hidden_size 256 --num_hidden_layers 4 --pooler_num_latents 16 \
         --output_dir motion_lm --max_steps 2000 --per_device_train_batch_size 32 --learning_rate 1e-3
 
+`--tokens FOLDER`, from `tokenise_motion.py`, takes windows whose motion tokens are computed already, several times as
+many a second. Texts are still those of `--data`.
+
 Rows of words in the embedding stay as they are; `--motion_rows_only True` freezes all else of the language model too.
 Several processes: `torchrun --nproc_per_node 2 ...`. Started again with the same `--output_dir` it goes on from the
 last checkpoint. What instruction tuning begins with is written to `<output_dir>/anymo`.
@@ -29,6 +32,7 @@ from anymo_hf.checkpoints import train_to_the_end
 from anymo_hf.training import EpochCallback
 from anymo_hf.training.assembly import assemble, train_text_tokenizer
 from anymo_hf.training.motion_text import MotionCollator, MotionTextDataset
+from anymo_hf.training.motion_tokens import MotionTokenDataset
 
 
 @dataclass
@@ -38,6 +42,7 @@ class ScriptArguments:
     data: list[str] = field(metadata={"help": "folders of converted or synthetic motion"})
     encoder: str = field(metadata={"help": "folder of the graph encoder"})
     motion_tokenizer: str = field(metadata={"help": "folder of the motion tokenizer"})
+    tokens: str | None = field(default=None, metadata={"help": "folder of tokenise_motion.py"})
     language_model: str | None = field(default=None, metadata={"help": "a causal language model to begin with"})
     hidden_size: int = field(default=256, metadata={"help": "of a fresh language model, as are the next three"})
     num_hidden_layers: int = field(default=4)
@@ -106,12 +111,19 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
     training_args.prediction_loss_only = True  # logits of all tokens would fill the memory
     set_seed(training_args.seed)
     dataset = MotionTextDataset(script_args.data, seed=training_args.seed, described=False)
-    train_dataset, eval_dataset = dataset.split(script_args.held_out_share)
     output_dir = Path(training_args.output_dir)
     with training_args.main_process_first():
         assemble_once(script_args, dataset, output_dir / "assembled")
     model = AnyMoForCausalLM.from_pretrained(output_dir / "assembled", dtype=torch.float32)
     processor = AutoProcessor.from_pretrained(output_dir / "assembled")
+    if script_args.tokens is None:
+        train_dataset, eval_dataset = dataset.split(script_args.held_out_share)
+    else:
+        parts = ("train", "held_out")
+        train_dataset, eval_dataset = (
+            MotionTokenDataset(script_args.tokens, part, training_args.seed) for part in parts
+        )
+        train_dataset.check_model(model.model.graph_encoder, model.model.motion_tokenizer)
     choose_parameters(model, processor, script_args.motion_rows_only)
     trainer = MotionTrainer(
         model=model,

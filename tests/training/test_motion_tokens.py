@@ -22,7 +22,7 @@ from anymo_hf import (
 from anymo_hf.simulation.synthesis.folder import synthesise_motions
 from anymo_hf.training import MotionTextCollator, MotionTextDataset, motion_tokens
 from anymo_hf.training.assembly import assemble, train_text_tokenizer
-from anymo_hf.training.motion_text import pad_features
+from anymo_hf.training.motion_text import MotionCollator, pad_features
 from anymo_hf.training.motion_tokens import MotionTokenDataset, write_motion_tokens
 
 
@@ -47,7 +47,11 @@ def whole(tmp_path_factory) -> SimpleNamespace:
     )
     model.save_pretrained(folder / "model")
     processor.save_pretrained(folder / "model")
-    return SimpleNamespace(data=folder / "data", folder=folder / "model", model=model.eval(), processor=processor)
+    model = model.eval()
+    parts = (model.model.graph_encoder, model.model.motion_tokenizer)
+    return SimpleNamespace(
+        data=folder / "data", folder=folder / "model", model=model, parts=parts, processor=processor
+    )
 
 
 @pytest.fixture
@@ -71,6 +75,8 @@ def test_losses_are_those_from_readings(whole):
     items = [dataset[i] for i in range(8)]
     assert len({len(item["input_values"]) for item in items}) > 1
     collate = MotionTextCollator(whole.processor, dataset.activities)
+    alone = [MotionCollator(whole.processor)(one) for one in (items, with_tokens(whole.model, items))]
+    torch.testing.assert_close(*(whole.model(**batch).language_loss for batch in alone))
     own, other = collate(items), collate(with_tokens(whole.model, items))
     assert "input_values" not in other and own["input_ids"].shape == other["input_ids"].shape
     placeholder = whole.model.config.imu_token_id
@@ -83,13 +89,13 @@ def test_losses_are_those_from_readings(whole):
 
 def test_files_are_made_once_and_whole(whole, small_files, tmp_path):
     dataset = MotionTextDataset(whole.data, seed=3)
-    paths = write_motion_tokens(whole.model.model, dataset, tmp_path, "train", 20, batch_size=3)
+    paths = write_motion_tokens(*whole.parts, dataset, tmp_path, "train", 20, batch_size=3)
     assert [path.name for path in paths] == [f"train-{number:05d}.safetensors" for number in range(3)]
     before = [motion_tokens._read(path) for path in paths]
     paths[1].unlink()
     paths[2].with_name("train-00002.safetensors.1.unfinished").touch()
     dataset = MotionTextDataset(whole.data, seed=3)
-    write_motion_tokens(whole.model.model, dataset, tmp_path, "train", 20, num_workers=1, batch_size=3)
+    write_motion_tokens(*whole.parts, dataset, tmp_path, "train", 20, num_workers=1, batch_size=3)
     for path, (tokens, *words) in zip(paths, before, strict=True):
         again, *same = motion_tokens._read(path)
         assert same == words and all(torch.equal(one, two) for one, two in zip(again, tokens, strict=True))
@@ -129,12 +135,12 @@ def test_rare_activities_are_drawn_more_often(whole, tmp_path):
 def test_what_does_not_fit_is_refused(whole, small_files, tmp_path):
     with pytest.raises(ValueError, match=r"holds no file train-\*"):
         MotionTokenDataset(tmp_path)
-    write_motion_tokens(whole.model.model, MotionTextDataset(whole.data), tmp_path, "train", 8)
-    MotionTokenDataset(tmp_path).check_model(whole.model.model)
+    write_motion_tokens(*whole.parts, MotionTextDataset(whole.data), tmp_path, "train", 8)
+    MotionTokenDataset(tmp_path).check_model(*whole.parts)
     other = AnyMoForCausalLM.from_pretrained(whole.folder)
     other.model.graph_encoder.mask_token.data += 1
     with pytest.raises(ValueError, match="another encoder or motion tokenizer"):
-        MotionTokenDataset(tmp_path).check_model(other.model)
+        MotionTokenDataset(tmp_path).check_model(other.model.graph_encoder, other.model.motion_tokenizer)
     path = tmp_path / "train-00000.safetensors"
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ValueError, match=r"train-00000.safetensors must hold motion tokens"):
@@ -144,7 +150,7 @@ def test_what_does_not_fit_is_refused(whole, small_files, tmp_path):
 def test_the_script_tunes_on_tokens(whole, small_files, tmp_path):
     dataset = MotionTextDataset(whole.data)
     for part, number in (("train", 16), ("held_out", 8)):
-        write_motion_tokens(whole.model.model, dataset, tmp_path / "tokens", part, number)
+        write_motion_tokens(*whole.parts, dataset, tmp_path / "tokens", part, number)
     specification = importlib.util.spec_from_file_location("instruction_tune", SCRIPTS / "instruction_tune.py")
     script = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(script)

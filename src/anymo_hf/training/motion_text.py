@@ -369,11 +369,12 @@ class MotionCollator:
         self.processor = processor
 
     def __call__(self, items: list[dict]) -> dict[str, torch.Tensor]:
-        """`input_ids`, `attention_mask`, `labels`, `input_values` and `input_values_mask` of a batch."""
-        features = pad_features(items)
-        counts = self.processor.num_motion_tokens(features["input_values_mask"].numpy())
+        """`input_ids`, `attention_mask`, `labels`, and, unless they hold motion tokens, what the encoder takes."""
+        features, counts = motion_features(items, self.processor)
         rows = [tokenise(self.processor, "", self.processor.imu_token, count) for count in counts]
-        return {**pad_rows(rows, self.processor.tokenizer.pad_token_id), **features}
+        batch = {**pad_rows(rows, self.processor.tokenizer.pad_token_id), **features}
+        insert_motion_tokens(batch, items, self.processor)
+        return batch
 
 
 def tokenise(processor, prompt: str, answer: str | None, num_motion_tokens: int) -> tuple[list[int], list[int]]:

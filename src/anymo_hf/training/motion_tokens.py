@@ -52,10 +52,10 @@ class MotionTokenDataset(Dataset):
         self.words: list[dict] = []
         self.fingerprints = set()
         for path in paths:
-            tokens, words, fingerprint = _read(path)
+            tokens, words, mark = _read(path)
             self.tokens += tokens
             self.words += words
-            self.fingerprints.add(fingerprint)
+            self.fingerprints.add(mark)
         rows: dict[str | None, list[int]] = {}
         for row, words in enumerate(self.words):
             rows.setdefault(words["activity"], []).append(row)
@@ -66,12 +66,12 @@ class MotionTokenDataset(Dataset):
         # Shared memory: workers that live on from epoch to epoch must see the number change.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
 
-    def check_model(self, model) -> None:
-        """A `ValueError` if another encoder or tokenizer than this `AnyMoModel`'s made the tokens."""
-        if self.fingerprints != {fingerprint(model)}:
+    def check_model(self, graph_encoder, motion_tokenizer) -> None:
+        """A `ValueError` if others than these made the tokens."""
+        if self.fingerprints != {fingerprint(graph_encoder, motion_tokenizer)}:
             raise ValueError(
                 "These motion tokens were made by another encoder or motion tokenizer than the model's; run "
-                "`tokenise_motion.py` with this model, into a new folder."
+                "`tokenise_motion.py` with these, into a new folder."
             )
 
     def set_epoch(self, epoch: int) -> None:
@@ -99,7 +99,8 @@ class MotionTokenDataset(Dataset):
 
 @torch.no_grad()
 def write_motion_tokens(
-    model,
+    graph_encoder,
+    motion_tokenizer,
     dataset: MotionTextDataset,
     folder: str | Path,
     part: str,
@@ -111,8 +112,10 @@ def write_motion_tokens(
     Draw windows, one epoch after the other, and write their motion tokens. What is there is kept.
 
     Args:
-        model (`AnyMoModel`):
-            Its encoder and motion tokenizer are used.
+        graph_encoder (`AnyMoGraphEncoder`):
+            Of the model that will be trained.
+        motion_tokenizer (`AnyMoPQTokenizer`):
+            Likewise.
         dataset (`MotionTextDataset`):
             Of windows with texts. Its epoch is changed.
         folder (`str` or `Path`):
@@ -131,27 +134,29 @@ def write_motion_tokens(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    model = model.eval()
-    mark = fingerprint(model)
+    graph_encoder, motion_tokenizer = graph_encoder.eval(), motion_tokenizer.eval()
+    config, mark = motion_tokenizer.config, fingerprint(graph_encoder, motion_tokenizer)
+    first = torch.arange(config.num_codebooks)[:, None] * config.codebook_size  # tokens of a codebook stand together
     paths = [folder / f"{part}-{number:05d}.safetensors" for number in range(-(-num_windows // WINDOWS_PER_FILE))]
     for number, path in enumerate(tqdm(paths, desc=f"motion tokens, {part}", unit="file")):
         if path.exists():
             continue
         tokens, words = [], []
         for items in _batches(dataset, number, num_workers, batch_size):
-            features = {name: value.to(model.device) for name, value in pad_features(items).items()}
-            ids, mask = model.get_motion_tokens(**features)
-            ids = ids - model.config.motion_token_offset
-            tokens += [row[kept].flatten().cpu() for row, kept in zip(ids, mask, strict=True)]
+            features = {name: value.to(graph_encoder.device) for name, value in pad_features(items).items()}
+            encoded = graph_encoder(**features, pooled_only=True)
+            codes = motion_tokenizer.encode(encoded.pooled_latents, encoded.steps_mask).cpu() + first
+            counts = encoded.steps_mask[:, :: config.step_stride].sum(dim=1).tolist()
+            tokens += [row[:, :count].T.flatten() for row, count in zip(codes, counts, strict=True)]
             words += [{name: item[name] for name in WORDS} for item in items]
         _write(path, tokens, words, mark)
     return paths
 
 
-def fingerprint(model) -> str:
-    """Of the weights of encoder and motion tokenizer of an `AnyMoModel`, in hexadecimal."""
+def fingerprint(graph_encoder, motion_tokenizer) -> str:
+    """Of the weights of both, in hexadecimal."""
     digest = hashlib.sha256()
-    for part in (model.graph_encoder, model.motion_tokenizer):
+    for part in (graph_encoder, motion_tokenizer):
         for name, tensor in sorted(part.state_dict().items()):
             digest.update(name.encode() + tensor.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()
