@@ -118,9 +118,10 @@ def figure_lines(results: list[Result]) -> list[str]:
 def probe_lines(results: list[Result]) -> list[str]:
     """Few-shot accuracy on frozen features: means over seeds, with the lowest and the highest of several."""
     found = _few_shot(results)
-    lines = [f"| recordings | {' | '.join(PROBE_MODELS)} |", "|---" * (1 + len(PROBE_MODELS)) + "|"]
+    columns = [model for model in PROBE_MODELS if any(model in models for models in found.values())]
+    lines = [f"| recordings | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for (dataset, subset), models in found.items():
-        cells = [_mean_and_range(models.get(model, [])) for model in PROBE_MODELS]
+        cells = [_mean_and_range(models.get(model, [])) for model in columns]
         lines.append(f"| {dataset}, {subset} | {' | '.join(cells)} |")
     return lines
 
