@@ -133,12 +133,13 @@ def _build_recognise(gr, reader: MotionReader, examples: dict[str, Path]) -> Non
     # gradio takes an array for the list of outputs, of which there is one.
     place.input(None, place, body, js="(name) => [name ? [name] : []]").then(understand, asked, shown)
     body.pick(None, body, place, js="(names) => [names[0] ?? null]").then(understand, asked, shown)
-    file.clear(lambda: (None, []), None, [place, body])
+    # What was recognised of another file must not stand beside this one. Not by `file.change`: gradio tells a change
+    # again once the answers to the first are there, and the answer to a quick "Recognise" would be wiped.
+    file.clear(lambda: (None, [], ""), None, [place, body, result])
+    file.upload(lambda: "", None, result)
     for button, (name, *_, places, says_all) in zip(buttons, RECORDINGS, strict=True):
-        chosen = None if says_all else places[0]
-        button.click(lambda path=str(examples[name]), chosen=chosen: (path, chosen), None, [file, place])
-    # What was recognised of another file must not stand beside this one.
-    file.change(lambda: "", None, result)
+        answer = (str(examples[name]), None if says_all else places[0], "")
+        button.click(lambda answer=answer: answer, None, [file, place, result])
     gr.on(
         [start.click, labels.submit],
         lambda text, *answers: show_recognised(reader, Upload(*answers), text), [labels, *asked], result,
@@ -150,9 +151,10 @@ def _understand(gr, upload: Upload) -> tuple:
     if upload.path is None:
         return NO_FILE, gr.skip(), gr.skip()
     shown, worn = show_understood(upload)
+    if not worn:  # The file leaves it to the reader, who may have chosen by the time that this answer comes.
+        return shown, gr.skip(), gr.skip()
     # A file that says where its sensor was worn sets the list; of several sensors only the body shows all.
-    told = worn[0] if len(worn) == 1 and worn[0] in NAMED_PLACEMENTS else None if worn else upload.place
-    return shown, told, worn or [name for name in [told] if name]
+    return shown, worn[0] if len(worn) == 1 and worn[0] in NAMED_PLACEMENTS else None, worn
 
 
 def _ask_for_units(gr) -> list:

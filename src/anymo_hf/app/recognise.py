@@ -97,7 +97,7 @@ class MotionReader:
 
 
 def show_understood(upload: Upload) -> tuple[str, list[str]]:
-    """What the readings show of units, gravity and clock, with a picture; and where their sensors were worn."""
+    """What the readings show of units, gravity and clock, with a picture; and the places that the file itself tells."""
     if upload.path is None:
         return "", []
     try:
@@ -105,7 +105,8 @@ def show_understood(upload: Upload) -> tuple[str, list[str]]:
         shown = "\n".join([*notes, *_describe(recording)])
     except Exception as error:  # a page has no other place to say it
         return explain(error, upload.path), []
-    return shown, [sensor.placement for sensor in recording.sensors]
+    worn = [sensor.placement for sensor in recording.sensors]
+    return shown, [] if worn == [upload.place] else worn
 
 
 def show_recognised(reader: MotionReader, upload: Upload, labels: str) -> str:
