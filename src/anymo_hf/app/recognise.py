@@ -97,7 +97,7 @@ class MotionReader:
 
 
 def show_understood(upload: Upload) -> tuple[str, list[str]]:
-    """What the readings show of units, gravity and clock, with a picture; and the places that the file itself tells."""
+    """What the readings show of units, gravity and clock, with a picture; and the places that the file itself says."""
     if upload.path is None:
         return "", []
     try:
