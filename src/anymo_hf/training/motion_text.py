@@ -86,6 +86,10 @@ class MotionTextDataset(PairedViewDataset):
         described (`bool`, *optional*, defaults to `True`):
             Whether only stretches with a description count. `False` gives windows from anywhere in all clips, for
             training on motion alone.
+        surface, rotation (`bool`, *optional*, defaults to `True`):
+            As in `PairedViewDataset`; `False` is an ablation.
+        max_sensors (`int`, *optional*, defaults to 5):
+            The most sensors of a window.
 
     Raises:
         ValueError: If a folder holds no converted motion, motion at another rate, or none with a description.
@@ -98,9 +102,15 @@ class MotionTextDataset(PairedViewDataset):
         num_frames: int = 300,
         min_frames: int = 60,
         described: bool = True,
+        surface: bool = True,
+        rotation: bool = True,
+        max_sensors: int = MAX_VISIBLE_SEGMENTS,
     ):
+        if not 1 <= max_sensors <= NUM_SEGMENTS:
+            raise ValueError(f"`max_sensors` must lie in 1 to {NUM_SEGMENTS}, one per segment, but is {max_sensors}.")
         self.described = described
-        super().__init__(folder, seed, num_frames, min_frames)
+        self.max_sensors = max_sensors
+        super().__init__(folder, seed, num_frames, min_frames, surface, rotation)
 
     def _set_clips(self, clips: list[_Clip]) -> None:
         super()._set_clips(clips)
@@ -160,36 +170,48 @@ class MotionTextDataset(PairedViewDataset):
         first += stretch.first_frame
         kinematics = read_window(stretch.clip.path, first, length)
 
-        placements = _draw_few_placements(kinematics, rng)
-        draw = rng.random()
-        placements = placements.align(generator) if draw < CALIBRATED_SHARE else placements.mount(generator)
-        readings = _measure(kinematics, placements, rng, generator, as_worn=True)
+        placements, is_known, readings = self._sense(kinematics, rng, generator)
         values = torch.full((length, NUM_SEGMENTS, 6), torch.nan)
         values[:, placements.segment] = readings
         texts, activity = describe(covering_texts(self._texts[stretch.clip], first / 60, (first + length - 1) / 60))
         return {
             "input_values": values.nan_to_num(nan=0.0),
             "input_values_mask": ~values.isnan(),
-            "orientation_known": torch.full((NUM_SEGMENTS,), draw < CALIBRATED_SHARE + TRUSTED_SHARE),
+            "orientation_known": torch.full((NUM_SEGMENTS,), is_known),
             "texts": texts,
             "activity": activity,
             "placements": list(placements.names),
             "seed": int(rng.integers(2**62)),
         }
 
+    def _sense(
+        self, kinematics: SegmentKinematics, rng: np.random.Generator, generator: torch.Generator
+    ) -> tuple[Placements, bool, torch.Tensor]:
+        """Sensors, whether their axes count as known, and their readings, `(num_frames, num_placements, 6)`."""
+        placements = self._draw_few_placements(kinematics, rng)
+        draw = rng.random()
+        if self.rotation:
+            placements = placements.align(generator) if draw < CALIBRATED_SHARE else placements.mount(generator)
+        readings = _measure(kinematics, placements, rng, generator, as_worn=True)
+        return placements, draw < CALIBRATED_SHARE + TRUSTED_SHARE, readings
 
-def _draw_few_placements(kinematics: SegmentKinematics, rng: np.random.Generator) -> Placements:
-    """One to five sensors on segments that were measured, with the names of their places."""
-    measured = np.flatnonzero(kinematics.mask.any(dim=0).numpy())
-    if not measured.size:  # within a gap of the whole recording
-        measured = np.arange(NUM_SEGMENTS)
-    number = min(rng.integers(1, MAX_VISIBLE_SEGMENTS + 1), len(measured))
-    segments = rng.choice(measured, size=number, replace=False)
-    chosen = rng.integers(PLACEMENTS_PER_SEGMENT, size=number)
-    offsets, orientations = _surface_placements(kinematics.bone_offsets.tobytes())
-    spots = offsets[segments, chosen]
-    names = [_nearest_name(*one, kinematics.bone_offsets) for one in zip(segments.tolist(), spots, strict=True)]
-    return Placements(torch.from_numpy(segments), spots, orientations[segments, chosen], names)
+    def _draw_few_placements(self, kinematics: SegmentKinematics, rng: np.random.Generator) -> Placements:
+        """One to `max_sensors` sensors on segments that were measured, with the names of their places."""
+        measured = np.flatnonzero(kinematics.mask.any(dim=0).numpy())
+        if not measured.size:  # within a gap of the whole recording
+            measured = np.arange(NUM_SEGMENTS)
+        number = min(rng.integers(1, self.max_sensors + 1), len(measured))
+        segments = rng.choice(measured, size=number, replace=False)
+        chosen = rng.integers(PLACEMENTS_PER_SEGMENT, size=number)
+        if self.surface:
+            offsets, orientations = _surface_placements(kinematics.bone_offsets.tobytes())
+            offsets, orientations = offsets[segments, chosen], orientations[segments, chosen]
+        else:
+            offsets = torch.zeros(number, 3)
+            orientations = torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(number, 4)
+        places = zip(segments.tolist(), offsets, strict=True)
+        names = [_nearest_name(segment, spot, kinematics.bone_offsets) for segment, spot in places]
+        return Placements(torch.from_numpy(segments), offsets, orientations, names)
 
 
 def _nearest_name(segment: int, spot: torch.Tensor, bone_offsets: np.ndarray) -> str:
