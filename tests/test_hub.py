@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +254,42 @@ def test_what_does_not_load_is_not_pushed(checkpoint, whole_checkpoint, tmp_path
     (whole_checkpoint / "processor_config.json").unlink()
     with pytest.raises(ValueError, match="There is no processor_config.json"):
         push(whole_checkpoint, "org/name", dry_run=True)
+
+
+PUSH_FOR_EVER = """
+import sys, time
+from anymo_hf import hub
+hub.check_loads = lambda folder: (print("assembled", flush=True), time.sleep(600))
+hub.push(sys.argv[1], "org/name", dry_run=True)
+"""
+
+
+def start_push(checkpoint: Path, temporary: Path) -> subprocess.Popen:
+    """One that has put its folder together and goes no further."""
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    command = [sys.executable, "-c", PUSH_FOR_EVER, str(checkpoint)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "assembled\n"
+    return process
+
+
+def test_what_a_killed_push_left_goes_with_the_next(checkpoint, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    killed, running = start_push(checkpoint, temporary), start_push(checkpoint, temporary)
+    try:
+        assert len(list(temporary.glob("anymo-push-*/graph_encoder/model.safetensors"))) == 2
+        killed.kill(), killed.wait()
+        push(checkpoint, "org/name", dry_run=True)
+        # That of a push which goes on stays.
+        (folder,) = (path for path in temporary.glob("anymo-push-*") if path.is_dir())
+        push(checkpoint, "org/name", dry_run=True)
+        assert (folder / "graph_encoder" / "model.safetensors").is_file()
+    finally:
+        running.kill(), running.wait()
+    push(checkpoint, "org/name", dry_run=True)
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize("name", ["anymo", "a/b/c", "org/na me", "org/", "../name", "org/--x"])

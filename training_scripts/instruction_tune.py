@@ -35,7 +35,7 @@ import torch
 from transformers import AutoProcessor, HfArgumentParser, PreTrainedModel, Trainer, TrainingArguments, set_seed
 
 from anymo_hf import AnyMoForCausalLM
-from anymo_hf.checkpoints import train_to_the_end
+from anymo_hf.checkpoints import save_trained, train_to_the_end
 from anymo_hf.training import EpochCallback
 from anymo_hf.training.motion_text import TASKS, MotionTextCollator, MotionTextDataset
 from anymo_hf.training.motion_tokens import MotionTokenDataset
@@ -43,7 +43,6 @@ from anymo_hf.training.text_distillation import TeacherTexts, relational_loss
 
 
 LOSSES = ("language_loss", "narration_loss", "activity_loss")
-TEACHER = ("teacher_input_ids", "teacher_attention_mask", "teacher_similarities")
 ADAPTED = r"model\.language_model\..*\.(q|k|v|o|gate|up|down)_proj"
 TRAINED_WHOLE = [
     "projector",
@@ -94,7 +93,11 @@ class InstructionTrainer(Trainer):
         self.losses = {True: {}, False: {}}  # since the last log, of training and of evaluation
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        teacher = [inputs.pop(name, None) for name in TEACHER]
+        # Texts of the teacher go through the same forward pass as all else, see `AnyMoForCausalLM.forward`.
+        similarities = inputs.pop("teacher_similarities", None)
+        if similarities is not None:
+            for name in ("input_ids", "attention_mask"):
+                inputs[f"extra_text_{name}"] = inputs.pop(f"teacher_{name}")
         # No answer at all, say embeddings only, is a loss of nothing over nothing.
         outputs = model(**inputs, num_items_in_batch=num_items_in_batch.clamp(min=1))
         config = self.accelerator.unwrap_model(model).config
@@ -103,20 +106,14 @@ class InstructionTrainer(Trainer):
         num_processes = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
         loss = config.language_loss_weight * outputs.language_loss * num_processes
         for name in LOSSES[1:]:
-            if outputs[name] is not None:
+            if outputs.get(name) is not None:
                 loss = loss + getattr(config, f"{name}_weight") * outputs[name] / num_micro_batches
-        if teacher[0] is not None:
-            outputs["distillation_loss"] = self.distil(model, *teacher)
+        if similarities is not None:
+            features = outputs["extra_text_features"]
+            outputs["distillation_loss"] = relational_loss(features, similarities, config.temperature)
             loss = loss + self.distillation_loss_weight * outputs["distillation_loss"] / num_micro_batches
         self._remember(outputs, model.training, num_micro_batches * num_processes)
         return (loss, outputs) if return_outputs else loss
-
-    def distil(self, model, input_ids, attention_mask, similarities) -> torch.Tensor:
-        """The loss on texts of the teacher."""
-        whole = self.accelerator.unwrap_model(model)
-        whole = whole.get_base_model() if hasattr(whole, "get_base_model") else whole
-        features = whole.model.get_text_features(input_ids, attention_mask)
-        return relational_loss(features, similarities, whole.config.temperature)
 
     def _remember(self, outputs, training: bool, num_parts: int) -> None:
         for name in (*LOSSES, "distillation_loss"):
@@ -198,13 +195,13 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         eval_dataset=eval_dataset,
         callbacks=[EpochCallback(train_dataset)],
     )
-    output_dir = Path(training_args.output_dir)
+    if script_args.lora and trainer.is_fsdp_enabled and model.config.tie_word_embeddings:
+        raise ValueError(
+            "Adapters cannot be sharded where one matrix is both the embedding and that of logits, as in this model; "
+            "leave out FSDP or `--lora`, or take a language model that has two."
+        )
     train_to_the_end(trainer)
-    if trainer.is_world_process_zero():
-        folder = output_dir / ("adapter" if script_args.lora else "anymo")
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
-        processor.save_pretrained(folder)
-        print(f"The trained model is in {folder}.")
+    save_trained(trainer, Path(training_args.output_dir) / ("adapter" if script_args.lora else "anymo"), processor)
 
 
 if __name__ == "__main__":

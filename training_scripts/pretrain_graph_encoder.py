@@ -26,7 +26,7 @@ import torch
 from transformers import EvalPrediction, HfArgumentParser, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from anymo_hf import AnyMoFeatureExtractor, AnyMoGraphEncoderConfig, AnyMoGraphEncoderForPreTraining
-from anymo_hf.checkpoints import train_to_the_end
+from anymo_hf.checkpoints import save_trained, train_to_the_end
 from anymo_hf.evaluation.probes import NearestNeighbourValidation
 from anymo_hf.training import EpochCallback, PairedViewDataset
 
@@ -97,13 +97,9 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         compute_metrics=retrieval_metrics,
         callbacks=callbacks,
     )
-    output_dir = Path(training_args.output_dir)
     train_to_the_end(trainer)
-    if trainer.is_world_process_zero():
-        folder = output_dir / "graph_encoder"
-        trainer.model.graph_encoder.save_pretrained(folder)
-        AnyMoFeatureExtractor().save_pretrained(folder)
-        print(f"The encoder is in {folder}.")
+    folder = Path(training_args.output_dir) / "graph_encoder"
+    save_trained(trainer, folder, AnyMoFeatureExtractor(), part="graph_encoder")
 
 
 if __name__ == "__main__":

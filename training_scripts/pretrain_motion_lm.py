@@ -25,10 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import AutoProcessor, HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from anymo_hf import AnyMoForCausalLM, AnyMoProcessor
-from anymo_hf.checkpoints import train_to_the_end
+from anymo_hf.checkpoints import save_trained, train_to_the_end
 from anymo_hf.training import EpochCallback
 from anymo_hf.training.assembly import assemble, train_text_tokenizer
 from anymo_hf.training.motion_text import MotionCollator, MotionTextDataset
@@ -57,9 +58,41 @@ class ScriptArguments:
 
 
 class MotionTrainer(Trainer):
-    """Weight decay would move the rows of words, which have no gradient."""
+    """
+    Trains some rows of the embedding and of the matrix of logits only; the others stay as they are, to the bit.
+
+    Gradients are cut where a backward pass has left them, not by hooks of tensors: FSDP puts other tensors in place of
+    the parameters. Without a gradient no moment of the optimiser ever grows.
+
+    Args:
+        trained_rows (`torch.BoolTensor` of shape `(vocab_size, 1)`):
+            Which.
+        **kwargs:
+            Of `Trainer`.
+    """
+
+    def __init__(self, trained_rows: torch.Tensor, **kwargs):
+        super().__init__(**kwargs)
+        self.trained_rows = trained_rows
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        model = self.accelerator.unwrap_model(model)
+        for weight in {model.get_input_embeddings().weight, model.lm_head.weight}:
+            # Micro-batches that sharded weights only collect leave no gradient yet.
+            if weight.grad is not None:
+                weight.grad.mul_(self._rows_like(weight.grad))
+        return loss
+
+    def _rows_like(self, gradient: torch.Tensor) -> torch.Tensor:
+        """1 for rows that are trained; those of this process' share if gradients are sharded."""
+        if isinstance(gradient, DTensor) and not isinstance(self.trained_rows, DTensor):
+            rows = self.trained_rows.to(gradient.device)
+            self.trained_rows = distribute_tensor(rows, gradient.device_mesh, gradient.placements)
+        return self.trained_rows.to(gradient.device, gradient.dtype)
 
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        """Weight decay would move rows that have no gradient."""
         matrices = ("embed_tokens.weight", "lm_head.weight")
         return [name for name in super().get_decay_parameter_names(model) if not name.endswith(matrices)]
 
@@ -83,27 +116,27 @@ def assemble_once(script_args: ScriptArguments, dataset: MotionTextDataset, fold
         text_sizes={name: getattr(script_args, name) for name in names},
         pooler_num_latents=script_args.pooler_num_latents,
     )
-    save(model, processor, folder)
-
-
-def save(model: AnyMoForCausalLM, processor: AnyMoProcessor, folder: Path) -> None:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)  # last: where it is, all is
 
 
-def choose_parameters(model: AnyMoForCausalLM, processor: AnyMoProcessor, motion_rows_only: bool) -> None:
-    """Projector, language model, and of its embedding the rows of motion tokens, their markers and a turn's end."""
+def choose_parameters(model: AnyMoForCausalLM, motion_rows_only: bool) -> None:
+    """Projector, language model, and of it the embedding in any case."""
     model.requires_grad_(False)
     model.model.projector.requires_grad_(True)
     model.model.language_model.requires_grad_(not motion_rows_only)
+    for module in (model.get_input_embeddings(), model.lm_head):
+        module.requires_grad_(True)
+
+
+def motion_rows(model: AnyMoForCausalLM, processor: AnyMoProcessor) -> torch.Tensor:
+    """True for motion tokens, their markers and a turn's end, of shape `(vocab_size, 1)`."""
     config = model.config
-    rows = torch.zeros(config.text_config.vocab_size, 1)
-    rows[[config.imu_start_token_id, config.imu_end_token_id, processor.tokenizer.eos_token_id]] = 1
+    rows = torch.zeros(config.text_config.vocab_size, 1, dtype=torch.bool)
+    rows[[config.imu_start_token_id, config.imu_end_token_id, processor.tokenizer.eos_token_id]] = True
     first = config.motion_token_offset
-    rows[first : first + config.motion_tokenizer_config.num_motion_tokens] = 1
-    for weight in {model.get_input_embeddings().weight, model.lm_head.weight}:
-        weight.requires_grad_(True)
-        weight.register_hook(lambda gradient: gradient * rows.to(gradient))
+    rows[first : first + config.motion_tokenizer_config.num_motion_tokens] = True
+    return rows
 
 
 def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None:
@@ -124,8 +157,9 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
             MotionTokenDataset(script_args.tokens, part, training_args.seed) for part in parts
         )
         train_dataset.check_model(model.model.graph_encoder, model.model.motion_tokenizer)
-    choose_parameters(model, processor, script_args.motion_rows_only)
+    choose_parameters(model, script_args.motion_rows_only)
     trainer = MotionTrainer(
+        motion_rows(model, processor),
         model=model,
         args=training_args,
         data_collator=MotionCollator(processor),
@@ -134,9 +168,7 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         callbacks=[EpochCallback(train_dataset)],
     )
     train_to_the_end(trainer)
-    if trainer.is_world_process_zero():
-        save(trainer.accelerator.unwrap_model(trainer.model), processor, output_dir / "anymo")
-        print(f"The trained model is in {output_dir / 'anymo'}.")
+    save_trained(trainer, output_dir / "anymo", processor)
 
 
 if __name__ == "__main__":

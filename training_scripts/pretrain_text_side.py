@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 from transformers import AutoProcessor, HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from anymo_hf import AnyMoForCausalLM
-from anymo_hf.checkpoints import find_last_checkpoint, train_to_the_end
+from anymo_hf.checkpoints import find_last_checkpoint, save_trained, train_to_the_end
 from anymo_hf.prompts import LABEL_TEMPLATES, TURN_START
 from anymo_hf.training import TeacherTexts
 from anymo_hf.training.motion_text import pad_rows, tokenise
@@ -128,9 +128,7 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         print(f"before training: {trainer.evaluate()}")
     train_to_the_end(trainer)
     print(f"after training: {trainer.evaluate()}")
-    model.save_pretrained(output_dir / "anymo")
-    processor.save_pretrained(output_dir / "anymo")
-    print(f"The trained model is in {output_dir / 'anymo'}.")
+    save_trained(trainer, output_dir / "anymo", processor)
 
 
 if __name__ == "__main__":

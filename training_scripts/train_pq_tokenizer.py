@@ -21,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.distributed.fsdp import FSDPModule
 from transformers import AutoModel, EvalPrediction, HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from anymo_hf import AnyMoPQTokenizer, AnyMoPQTokenizerConfig
-from anymo_hf.checkpoints import train_to_the_end
+from anymo_hf.checkpoints import save_trained, train_to_the_end
 from anymo_hf.modeling.modeling_anymo_signal_decoder import AnyMoSignalDecoder
 from anymo_hf.training import EpochCallback, PairedViewDataset
 
@@ -73,10 +74,19 @@ class MotionTokenizerTrainer(FrozenEncoderTrainer):
         inputs = self._prepare_inputs(inputs)
         motion_tokenizer = self.accelerator.unwrap_model(model)
         if motion_tokenizer.quantizer.num_updates == 0:
-            motion_tokenizer.update_codebooks(**inputs)
+            self._update_codebooks(motion_tokenizer, inputs)
         loss = super().training_step(model, inputs, num_items_in_batch)
-        motion_tokenizer.update_codebooks(**inputs)
+        self._update_codebooks(motion_tokenizer, inputs)
         return loss
+
+    def _update_codebooks(self, motion_tokenizer: AnyMoPQTokenizer, inputs: dict[str, torch.Tensor]) -> None:
+        """Outside `forward`, where nobody else puts sharded weights together."""
+        is_sharded = isinstance(motion_tokenizer, FSDPModule)
+        if is_sharded:
+            motion_tokenizer.unshard()
+        motion_tokenizer.update_codebooks(**inputs)
+        if is_sharded:
+            motion_tokenizer.reshard()
 
 
 class SignalDecoderTrainer(FrozenEncoderTrainer):
@@ -159,12 +169,8 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
             preprocess_logits_for_metrics=observed_codes,
             **options,
         )
-    output_dir = Path(training_args.output_dir)
     train_to_the_end(trainer)
-    if trainer.is_world_process_zero():
-        folder = output_dir / ("signal_decoder" if signals else "motion_tokenizer")
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
-        print(f"The trained model is in {folder}.")
+    save_trained(trainer, Path(training_args.output_dir) / ("signal_decoder" if signals else "motion_tokenizer"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Training that was stopped goes on: from which checkpoint, and how far."""
+"""Training that was stopped goes on: from which checkpoint, and how far. What was trained is saved at the end."""
 
 import json
 from pathlib import Path
@@ -54,4 +54,34 @@ def train_to_the_end(trainer) -> None:
         trainer.train(resume_from_checkpoint=last)
 
 
-__all__ = ["find_last_checkpoint", "train_to_the_end"]
+def save_trained(trainer, folder: str | Path, processor=None, part: str | None = None) -> None:
+    """
+    Writes what was trained as `from_pretrained` reads it, whether one process holds the weights or each a share.
+
+    To be called in all processes: they put the weights together, and the first one writes.
+
+    Args:
+        trainer (`Trainer`):
+            Whose model was trained, adapters included.
+        folder (`str` or `Path`):
+            Where it goes.
+        processor (`ProcessorMixin` or `SequenceFeatureExtractor`, *optional*, defaults to `None`):
+            To be saved beside it.
+        part (`str`, *optional*, defaults to `None`):
+            Name of the model within the model that is wanted alone.
+    """
+    state = trainer.accelerator.get_state_dict(trainer.model)
+    if not trainer.is_world_process_zero():
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if part is not None:
+        prefix = f"{part}."
+        state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        model = model.get_submodule(part)
+    model.save_pretrained(folder, state_dict=state)
+    if processor is not None:
+        processor.save_pretrained(folder)  # last: where it is, all is
+    print(f"The trained model is in {folder}.")
+
+
+__all__ = ["find_last_checkpoint", "save_trained", "train_to_the_end"]

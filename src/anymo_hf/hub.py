@@ -6,11 +6,13 @@ import contextlib
 import json
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 import transformers
+from filelock import FileLock, Timeout
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import (
     HfHubHTTPError,
@@ -30,6 +32,8 @@ from anymo_hf.hub_card import is_written_card, write_card
 # What of a checkpoint is shared: never pickles, never the state of a training run.
 SHARED_SUFFIXES = {".json", ".jinja", ".md", ".png", ".safetensors", ".txt", ".yaml"}
 NOT_SHARED = {"trainer_state.json"}
+# Folders in which pushes put together what they upload begin so, and the locks beside them.
+TEMPORARY_NAME = "anymo-push-"
 CODE_FOLDERS = ("modeling", "processing")
 CONFIG_NAMES = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json")
 # Parts of the whole model that also lie in folders of their own, with class and model type.
@@ -206,8 +210,7 @@ def push(
     _check_name(repo_id)
     if not dry_run and (token := token or get_token()) is None:
         raise ValueError("There is no token for the Hub; pass `--token`, set HF_TOKEN or run `hf auth login`.")
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "hub"
+    with _temporary_folder() as folder:
         assemble(checkpoint, folder)
         check_loads(folder)
         write_card(folder, repo_id, find_configs(folder), results, data)
@@ -215,6 +218,31 @@ def push(
         if not dry_run:
             _upload(folder, repo_id, private, revision, token)
     return dict(sorted(files.items()))
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder until the push has ended; what pushes that were killed have left of theirs goes too."""
+    place = Path(tempfile.gettempdir())
+    for path in place.glob(f"{TEMPORARY_NAME}*.lock"):
+        _remove_unless_in_use(path)
+    folder = place / f"{TEMPORARY_NAME}{uuid.uuid4().hex}"
+    # The system lets go of a lock whose process is dead, however it died.
+    lock = FileLock(f"{folder}.lock")
+    try:
+        with lock:
+            folder.mkdir(mode=0o700)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _remove_unless_in_use(lock_file: Path) -> None:
+    """The folder beside a lock that nobody holds; those of other users stay."""
+    with contextlib.suppress(Timeout, OSError), FileLock(lock_file, timeout=0):
+        shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
+        lock_file.unlink(missing_ok=True)
 
 
 def _check_name(repo_id: str) -> None:

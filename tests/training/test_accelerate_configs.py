@@ -3,11 +3,10 @@
 """The configurations for accelerate: two steps of two processes on the CPU, over gloo, with a tiny model."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
 import torch
 import yaml
@@ -16,29 +15,15 @@ from transformers import AutoModelForCausalLM
 from anymo_hf import AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig
 
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / "training_scripts" / "accelerate"
-NUM_ROWS = 8
 TWO_STEPS = """
-import json, os, sys
-import torch
-from accelerate import state
-from accelerate.utils import DistributedType
+import json, sys
+import processes, torch
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 import anymo_hf
 
 model_folder, output = sys.argv[1:]
-begin = state.AcceleratorState.__init__
-
-def begin_on_cpu(self, *args, fsdp_plugin=None, **kwargs):
-    # accelerate takes FSDP for a matter of GPUs and would train without it; torch does it on the CPU as well.
-    begin(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
-    if fsdp_plugin is not None:
-        self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
-        state.PartialState._shared_state["distributed_type"] = DistributedType.FSDP  # read again by every instance
-
-state.AcceleratorState.__init__ = begin_on_cpu
+processes.allow_fsdp_on_cpu()
 model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
 model.model.graph_encoder.requires_grad_(False)
 model.model.motion_tokenizer.requires_grad_(False)
@@ -65,7 +50,7 @@ if trainer.is_world_process_zero():
 """
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(processes.CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_configurations_are_known_to_accelerate(path):
     from accelerate.commands.config.config_args import load_config_from_file
 
@@ -81,7 +66,7 @@ def test_configurations_are_known_to_accelerate(path):
 
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory):
-    sys.path.insert(0, str(ROOT / "benchmarks"))
+    sys.path.insert(0, str(processes.ROOT / "benchmarks"))
     import language
 
     model, _ = language.assemble_model(
@@ -95,25 +80,18 @@ def model_folder(tmp_path_factory):
     return folder
 
 
-def launch(config: str, model_folder: Path, output: Path) -> dict:
+def two_steps(config: str, model_folder: Path, output: Path) -> dict:
     """Two steps by a configuration; what process zero told."""
     output.mkdir()
     script = output / "two_steps.py"
     script.write_text(TWO_STEPS, encoding="utf-8")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / f"{config}.yaml")]
-    command += ["--num_processes", "2", "--mixed_precision", "no", "--main_process_port", "0"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    result = subprocess.run(
-        [*command, str(script), str(model_folder), str(output)], env=environment, capture_output=True, text=True,
-        timeout=900,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-4000:]
+    processes.launch(config, script, str(model_folder), str(output))
     return json.loads((output / "told.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow  # two processes that import torch, three times
 def test_two_steps_are_the_same_whole_and_sharded(model_folder, tmp_path):
-    told = {name: launch(name, model_folder, tmp_path / name) for name in ("ddp_cpu", "ddp_8_gpu", "fsdp_8_gpu")}
+    told = {name: two_steps(name, model_folder, tmp_path / name) for name in ("ddp_cpu", "ddp_8_gpu", "fsdp_8_gpu")}
     assert [one["processes"] for one in told.values()] == [2, 2, 2]
     assert told["ddp_cpu"]["sharded"] == told["ddp_8_gpu"]["sharded"] == 0 and told["fsdp_8_gpu"]["sharded"] == 1
     losses = told["ddp_cpu"]["losses"]

@@ -16,7 +16,7 @@
 import math
 
 from huggingface_hub.dataclasses import strict
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import AutoConfig, GenerationConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
 
@@ -397,6 +397,16 @@ class AnyMoConfig(PreTrainedConfig):
                 f"`motion_tokenizer_config.latent_size` must be the encoder's hidden size, "
                 f"{self.graph_encoder_config.hidden_size}, but is {latent_size}."
             )
+
+
+class AnyMoGenerationConfig(GenerationConfig):
+    """How `AnyMoForCausalLM` generates."""
+
+    @classmethod
+    def from_model_config(cls, model_config: PreTrainedConfig) -> GenerationConfig:
+        content = model_config.to_dict()
+        del content["temperature"]  # that of the contrastive losses is no business of sampling
+        return super().from_model_config(content)
 
 
 __all__ = ["AnyMoConfig", "AnyMoGraphEncoderConfig", "AnyMoPQTokenizerConfig"]

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import AutoModel, GenerationConfig, GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
-from .configuration_anymo import AnyMoConfig
+from .configuration_anymo import AnyMoConfig, AnyMoGenerationConfig
 from .modeling_anymo_graph_encoder import AnyMoGraphEncoder
 from .modeling_anymo_pooling import (
     AnyMoAttentionPooler,
@@ -54,9 +54,7 @@ class AnyMoCausalLMOutput(ModelOutput):
             Of the next token.
         past_key_values (`Cache`, *optional*):
             Of the language model.
-        hidden_states (`tuple[torch.FloatTensor]`, *optional*):
-            Of the language model.
-        attentions (`tuple[torch.FloatTensor]`, *optional*):
+        hidden_states, attentions (`tuple[torch.FloatTensor]`, *optional*):
             Of the language model.
         language_loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
             Next-token prediction, unweighted.
@@ -64,6 +62,8 @@ class AnyMoCausalLMOutput(ModelOutput):
             Symmetric InfoNCE between recordings and their narrations, unweighted.
         activity_loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
             Multi-positive contrastive loss between recordings and names of activities, unweighted.
+        extra_text_features (`torch.FloatTensor` of shape `(num_extra_texts, hidden_size)`, *optional*):
+            Embeddings of unit length, where texts without recordings were given.
     """
 
     loss: torch.FloatTensor | None = None
@@ -74,6 +74,7 @@ class AnyMoCausalLMOutput(ModelOutput):
     language_loss: torch.FloatTensor | None = None
     narration_loss: torch.FloatTensor | None = None
     activity_loss: torch.FloatTensor | None = None
+    extra_text_features: torch.FloatTensor | None = None
 
 
 class AnyMoPreTrainedModel(PreTrainedModel):
@@ -351,16 +352,6 @@ class AnyMoModel(AnyMoPreTrainedModel):
         return F.normalize(self.text_head(pooled), dim=-1)
 
 
-class AnyMoGenerationConfig(GenerationConfig):
-    """How `AnyMoForCausalLM` generates."""
-
-    @classmethod
-    def from_model_config(cls, model_config: PreTrainedConfig) -> GenerationConfig:
-        content = model_config.to_dict()
-        del content["temperature"]  # that of the contrastive losses is no business of sampling
-        return super().from_model_config(content)
-
-
 class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
     """
     `AnyMoModel` that writes: captions of recordings, answers, and motion tokens for texts.
@@ -406,6 +397,8 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
         candidate_input_ids: torch.LongTensor | None = None,
         candidate_attention_mask: torch.Tensor | None = None,
         candidate_targets: torch.BoolTensor | None = None,
+        extra_text_input_ids: torch.LongTensor | None = None,
+        extra_text_attention_mask: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AnyMoCausalLMOutput:
         r"""
@@ -446,6 +439,11 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
                 0 for padding.
             candidate_targets (`torch.BoolTensor` of shape `(batch_size, num_candidates)`, *optional*):
                 Which of them a row's recording shows; none in a row means that it does not count.
+            extra_text_input_ids (`torch.LongTensor` of shape `(num_extra_texts, text_length)`, *optional*):
+                Texts of no recording to be embedded as well: gradients are averaged over processes, and sharded
+                weights gathered, only for what `forward` does.
+            extra_text_attention_mask (`torch.Tensor` of that shape, *optional*):
+                0 for padding.
             **kwargs:
                 What else the language model takes.
         """
@@ -483,6 +481,8 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
                     features, candidates, candidate_targets, self.config.temperature
                 )
                 losses.append(self.config.activity_loss_weight * output.activity_loss)
+        if extra_text_input_ids is not None:
+            output.extra_text_features = self.model.get_text_features(extra_text_input_ids, extra_text_attention_mask)
         output.loss = sum(losses) if losses else None
         return output
 

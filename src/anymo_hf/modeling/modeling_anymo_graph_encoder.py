@@ -224,6 +224,10 @@ class AnyMoGraphEncoderPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_record_outputs = {"hidden_states": AnyMoGraphEncoderBlock}
 
+    def get_input_embeddings(self) -> None:
+        """Nothing here is a table of words, and whoever shards a model asks for it."""
+        return None
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
         super()._init_weights(module)

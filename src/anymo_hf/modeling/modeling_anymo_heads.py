@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.distributed
 import torch.nn.functional as F
 from torch import nn
 from transformers import initialization as init
@@ -32,6 +31,7 @@ from transformers.utils.generic import can_return_tuple
 from .configuration_anymo import AnyMoGraphEncoderConfig
 from .modeling_anymo_canonical_axes import canonical_axes, turn_readings
 from .modeling_anymo_dense import AnyMoDenseHead, AnyMoSegmentRegression
+from .modeling_anymo_gathering import gather_from_all_processes, own_rows
 from .modeling_anymo_graph_encoder import AnyMoGraphEncoder, AnyMoGraphEncoderPreTrainedModel
 
 
@@ -94,24 +94,6 @@ def step_similarity(
     return predictions.flatten(1) @ targets.flatten(1).transpose(0, 1) / shared_steps.clamp(min=1)
 
 
-def gather_from_all_processes(*tensors: torch.Tensor) -> tuple[list[torch.Tensor], int]:
-    """
-    Rows of all processes, in their order, and where this process' rows begin. No gradient passes through.
-
-    Args:
-        tensors (`torch.Tensor` of shape `(batch_size, ...)`):
-            Of equal shape in every process.
-    """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return list(tensors), 0
-    gathered = []
-    for tensor in tensors:
-        parts = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
-        torch.distributed.all_gather(parts, tensor.contiguous())
-        gathered.append(torch.cat(parts))
-    return gathered, torch.distributed.get_rank() * len(tensors[0])
-
-
 def of_the_same_motion(
     recording_id: torch.Tensor, start_time: torch.Tensor | None, target_index: torch.Tensor
 ) -> torch.Tensor:
@@ -131,7 +113,7 @@ def of_the_same_motion(
     """
     if start_time is None:
         start_time = torch.zeros_like(recording_id, dtype=torch.float64)
-    (recordings, starts), _ = gather_from_all_processes(recording_id, start_time)
+    recordings, starts = gather_from_all_processes(recording_id), gather_from_all_processes(start_time)
     near = (start_time[:, None] - starts).abs() < SAME_MOTION_SECONDS
     return ((recording_id[:, None] == recordings) & near).scatter(1, target_index[:, None], False)
 
@@ -371,12 +353,12 @@ class AnyMoGraphEncoderForPreTraining(AnyMoGraphEncoderPreTrainedModel):
 
     def _compare(self, predictions, targets, predictions_mask, targets_mask, recording_id, start_time):
         """InfoNCE of the predictions among the targets of all processes."""
-        (targets, targets_mask), first = gather_from_all_processes(targets, targets_mask)
+        targets, targets_mask = gather_from_all_processes(targets), gather_from_all_processes(targets_mask)
         # Cosines in single precision, mixed or not: a temperature of 0.1 makes steps of 0.04 out of bfloat16's digits.
         with torch.autocast(predictions.device.type, enabled=False):
             similarity = step_similarity(predictions.float(), targets.float(), predictions_mask, targets_mask)
         logits = similarity / self.config.temperature
-        target_index = first + torch.arange(len(predictions), device=predictions.device)
+        target_index = own_rows(predictions)
         if recording_id is not None:
             excluded = of_the_same_motion(recording_id, start_time, target_index)
             logits = logits.masked_fill(excluded, torch.finfo(logits.dtype).min)

@@ -14,11 +14,11 @@
 """What motion tokens begin as, poolers that make one embedding of many hidden states, losses that compare these."""
 
 import torch
-import torch.distributed
 import torch.nn.functional as F
 from torch import nn
 
 from .configuration_anymo import AnyMoConfig
+from .modeling_anymo_gathering import gather_from_all_processes, own_rows
 
 
 class AnyMoProjector(nn.Module):
@@ -91,33 +91,6 @@ class AnyMoAttentionPooler(nn.Module):
         return self.norm((tokens * share).sum(dim=1) / share.sum(dim=1))
 
 
-def gather_with_gradient(tensor: torch.Tensor) -> torch.Tensor:
-    """
-    Rows of all processes, in their order; the gradient comes back to where a row came from, summed over processes.
-
-    Divided by the number of processes, as data-parallel training averages gradients, that is the gradient of the mean
-    of the processes' losses.
-    """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return tensor
-    return _Gather.apply(tensor)
-
-
-class _Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, tensor):
-        parts = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
-        torch.distributed.all_gather(parts, tensor.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        gradient = gradient.contiguous()
-        torch.distributed.all_reduce(gradient)
-        rank, world_size = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        return gradient.chunk(world_size)[rank]
-
-
 def text_identity(input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None) -> torch.LongTensor:
     """
     A number per text that equal texts share, in all processes and however they are padded.
@@ -150,7 +123,7 @@ def mean_over_processes(losses: torch.Tensor, counts: torch.Tensor) -> torch.Ten
         counts (`torch.BoolTensor` of shape `(batch_size,)`):
             Which rows do.
     """
-    totals = gather_with_gradient(counts.sum()[None])
+    totals = gather_from_all_processes(counts.sum()[None])
     return (losses * counts).sum() * len(totals) / totals.sum().clamp(min=1)
 
 
@@ -181,17 +154,15 @@ def info_nce(
     Returns:
         `torch.FloatTensor` of shape `()`: Its mean over processes is the mean over the rows of all of them.
     """
-    own = torch.arange(len(first), device=first.device)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        own = own + torch.distributed.get_rank() * len(first)
+    own = own_rows(first)
     if identity is None:
         identity = own
-    others = gather_with_gradient(identity)
+    others = gather_from_all_processes(identity)
     excluded = (identity[:, None] == others) | (others == -1)
     excluded = excluded.scatter(1, own[:, None], False)
     losses = 0.0
     for one, other in ((first, second), (second, first)):
-        logits = similarities(one, gather_with_gradient(other), temperature)
+        logits = similarities(one, gather_from_all_processes(other), temperature)
         logits = logits.masked_fill(excluded, torch.finfo(logits.dtype).min)
         losses = losses + F.cross_entropy(logits, own, reduction="none") / 2
     return mean_over_processes(losses, identity != -1)

@@ -25,6 +25,7 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_anymo import AnyMoPQTokenizerConfig
+from .modeling_anymo_gathering import gather_from_all_processes, is_distributed
 from .modeling_anymo_temporal_decoder import AnyMoTemporalDecoder, AnyMoTemporalNorm
 
 
@@ -181,14 +182,14 @@ class AnyMoProductQuantizer(nn.Module):
         vectors = self.split(hidden_states[steps_mask][:, None])
         generator = torch.Generator().manual_seed(int(self.num_updates))  # the same draws in all processes
         if self.num_updates == 0:
-            self._start_from(_gather_rows(vectors), generator)
+            self._start_from(_gather_vectors(vectors), generator)
         config = self.config
         for book in range(config.num_codebooks):
             codes = nearest_codes(vectors[book], self.codebooks[book])
             counts = torch.zeros_like(self.code_counts[book])
             counts.index_add_(0, codes, torch.ones_like(codes, dtype=counts.dtype))
             sums = torch.zeros_like(self.code_sums[book]).index_add_(0, codes, vectors[book])
-            if _is_distributed():
+            if is_distributed():
                 torch.distributed.all_reduce(counts)
                 torch.distributed.all_reduce(sums)
             self.code_counts[book].lerp_(counts, 1 - config.codebook_decay)
@@ -228,7 +229,7 @@ class AnyMoProductQuantizer(nn.Module):
         dead = self.code_counts < self.config.dead_code_threshold * mean
         if not dead.any():
             return
-        vectors = _gather_rows(vectors)
+        vectors = _gather_vectors(vectors)
         for book in range(self.config.num_codebooks):
             number = int(dead[book].sum())
             chosen = torch.randint(vectors.shape[1], (number,), generator=generator).to(vectors.device)
@@ -237,22 +238,12 @@ class AnyMoProductQuantizer(nn.Module):
             self.code_sums[book, dead[book]] = vectors[book, chosen] * mean[book]
 
 
-def _is_distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
-
-
-def _gather_rows(vectors: torch.Tensor) -> torch.Tensor:
+def _gather_vectors(vectors: torch.Tensor) -> torch.Tensor:
     """Vectors of all processes, of which each has another number, from `(books, number, dim)`."""
-    if not _is_distributed():
-        return vectors
-    world_size = torch.distributed.get_world_size()
-    numbers = [torch.zeros(1, dtype=torch.long, device=vectors.device) for _ in range(world_size)]
-    torch.distributed.all_gather(numbers, torch.tensor([vectors.shape[1]], device=vectors.device))
-    longest = int(max(numbers))
-    padded = F.pad(vectors, (0, 0, 0, longest - vectors.shape[1])).contiguous()
-    parts = [torch.empty_like(padded) for _ in range(world_size)]
-    torch.distributed.all_gather(parts, padded)
-    return torch.cat([part[:, : int(number)] for part, number in zip(parts, numbers, strict=True)], dim=1)
+    numbers = gather_from_all_processes(torch.tensor([vectors.shape[1]], device=vectors.device)).tolist()
+    padded = F.pad(vectors, (0, 0, 0, max(numbers) - vectors.shape[1]))
+    parts = gather_from_all_processes(padded[None])
+    return torch.cat([part[:, :number] for part, number in zip(parts, numbers, strict=True)], dim=1)
 
 
 class AnyMoPQTokenizerPreTrainedModel(PreTrainedModel):
@@ -265,6 +256,10 @@ class AnyMoPQTokenizerPreTrainedModel(PreTrainedModel):
     accepts_loss_kwargs = False  # losses are means, which gradient accumulation must divide
     _no_split_modules = ["AnyMoTemporalDecoder"]
     _keep_in_fp32_modules_strict = ["codebooks", "code_counts", "code_sums"]  # but not the number of updates
+
+    def get_input_embeddings(self) -> None:
+        """Nothing here is a table of words, and whoever shards a model asks for it."""
+        return None
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
