@@ -39,6 +39,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/tokenizer.py
 	$(BIN)/python benchmarks/language.py
+	$(BIN)/python benchmarks/export.py
 	$(BIN)/python benchmarks/real_vs_simulated.py
 	$(BIN)/python benchmarks/calibration.py
 	$(BIN)/python benchmarks/sensor_noise.py

@@ -21,6 +21,7 @@ from anymo_hf import AnyMoForCausalLM, AnyMoSignalDecoder
 
 
 FULL_PRECISION = ("graph_encoder", "motion_tokenizer")
+PANELS_PER_ROW = 4
 
 
 def save_whole(source: Path, output: Path) -> AnyMoForCausalLM:
@@ -29,6 +30,8 @@ def save_whole(source: Path, output: Path) -> AnyMoForCausalLM:
     for name, module in model.model.named_children():
         module.to(torch.float32 if name in FULL_PRECISION else torch.bfloat16)
     model.lm_head.to(torch.bfloat16)
+    for part in model.config.sub_configs:
+        getattr(model.config, part)._name_or_path = ""  # where it lay on the machine that trained it
     model.save_pretrained(output)
     AutoProcessor.from_pretrained(source).save_pretrained(output)
     return model
@@ -47,18 +50,20 @@ def plot_curves(runs: list[Path], path: Path) -> None:
     """Losses over steps, of training and of people held out, a panel per run."""
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(runs), figsize=(4 * len(runs), 3), squeeze=False, layout="constrained")
-    for panel, run in zip(panels[0], runs, strict=True):
+    rows, columns = -(-len(runs) // PANELS_PER_ROW), min(len(runs), PANELS_PER_ROW)
+    figure = plt.figure(figsize=(4 * columns, 3 * rows), layout="constrained")
+    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(runs))]
+    for panel, run in zip(panels, runs, strict=True):
         states = sorted(run.glob("checkpoint-*/trainer_state.json"), key=lambda state: int(state.parent.name[11:]))
         if not states:
             raise ValueError(f"There is no checkpoint in {run}; give the `--output_dir` of a training script.")
         history = json.loads(states[-1].read_text(encoding="utf-8"))["log_history"]
         for name, style in (("loss", {"linewidth": 1}), ("eval_loss", {"marker": "o", "linestyle": "none"})):
-            rows = [row for row in history if name in row]  # not every script measures a loss on people held out
+            logged = [row for row in history if name in row]  # not every script measures a loss on people held out
             label = {"loss": "training", "eval_loss": "held out"}[name]
-            panel.plot([row["step"] for row in rows], [row[name] for row in rows], label=label, **style)
+            panel.plot([row["step"] for row in logged], [row[name] for row in logged], label=label, **style)
         panel.set(title=run.name, xlabel="step", ylabel="loss")
-    panels[0][0].legend()
+    panels[-1].legend()  # the last run has the losses of people held out
     figure.savefig(path, dpi=100)
 
 
