@@ -17,6 +17,7 @@ from anymo_hf.evaluation.results import DEFAULT_PATH, Result, format_number, rea
 PROBE_METRIC = "5-shot, accuracy (%)"
 PROBE_MODELS = (
     "pre-trained",
+    "pre-trained, aligned",
     "pre-trained, mounting unknown",
     "untrained",
     "untrained, all segments pooled",
