@@ -223,7 +223,7 @@ def audit(folder: Path, wheel: Path, torch: str) -> None:
     found = json.loads(report.stdout)["dependencies"]
     unknown = [one["name"] for one in found if "skip_reason" in one and one["name"] not in NOT_AUDITED]
     vulnerable = [f"{one['name']} {one['version']}: {hit['id']}" for one in found for hit in one.get("vulns", ())]
-    print(f"{len(found) - len(unknown)} of {len(found)} packages looked up; vulnerable: {', '.join(vulnerable) or 'none'}")
+    print(f"{len(found) - len(unknown)} of {len(found)} packages; vulnerable: {', '.join(vulnerable) or 'none'}")
     assert not unknown, f"nothing is known of {', '.join(unknown)}; is the vulnerability service within reach?"
     assert not vulnerable, "known vulnerabilities"
 
