@@ -48,7 +48,7 @@ def canonical_axes(
     force = input_values[..., :3].detach().float().permute(0, 2, 3, 1)  # frames innermost
     observed = torch.ones_like(force[:, :, :1])
     if input_values_mask is not None:
-        observed = input_values_mask[..., :3].all(dim=-1).permute(0, 2, 1)[:, :, None].to(force.dtype)
+        observed = _all_three(input_values_mask[..., :3]).permute(0, 2, 1)[:, :, None].to(force.dtype)
         force = torch.where(observed > 0, force, 0.0)
     count = observed.sum(dim=-1).clamp(min=1)
     mean = force.sum(dim=-1) / count
@@ -87,8 +87,14 @@ def turn_readings(axes: torch.Tensor, readings: torch.Tensor) -> torch.Tensor:
 
 def whole_vectors(mask: torch.Tensor) -> torch.Tensor:
     """True where all three axes of the force, or of the rate, were observed: others cannot be turned."""
-    whole = mask.unflatten(-1, (2, 3)).all(dim=-1, keepdim=True)
-    return whole.expand(*whole.shape[:-1], 3).flatten(-2)
+    whole = _all_three(mask.unflatten(-1, (2, 3)))
+    return whole[..., None].expand(*whole.shape, 3).flatten(-2)
+
+
+def _all_three(mask: torch.Tensor) -> torch.Tensor:
+    """`mask.all(dim=-1)` of three entries; torch's own takes three times as long on a CPU."""
+    x, y, z = mask.unbind(-1)
+    return x & y & z
 
 
 def _strongest_direction(covariance: torch.Tensor) -> torch.Tensor:
