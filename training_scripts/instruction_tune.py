@@ -89,6 +89,7 @@ class InstructionTrainer(Trainer):
 
     def __init__(self, distillation_loss_weight: float = 1.0, **kwargs):
         super().__init__(**kwargs)
+        self.model_accepts_loss_kwargs = True  # the number of answers of a step
         self.distillation_loss_weight = distillation_loss_weight
         self.losses = {True: {}, False: {}}  # since the last log, of training and of evaluation
 
@@ -98,8 +99,7 @@ class InstructionTrainer(Trainer):
         if similarities is not None:
             for name in ("input_ids", "attention_mask"):
                 inputs[f"extra_text_{name}"] = inputs.pop(f"teacher_{name}")
-        # No answer at all, say embeddings only, is a loss of nothing over nothing.
-        outputs = model(**inputs, num_items_in_batch=num_items_in_batch.clamp(min=1))
+        outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
         config = self.accelerator.unwrap_model(model).config
         num_micro_batches = self.current_gradient_accumulation_steps if model.training else 1
         # A sum over the micro-batch, divided by the tokens of all; processes average what they should add.
@@ -160,7 +160,8 @@ def make_datasets(script_args: ScriptArguments, seed: int, model: AnyMoForCausal
         dataset = MotionTextDataset(script_args.data, seed=seed)
         return *dataset.split(script_args.held_out_share), dataset.activities
     train, held_out = (MotionTokenDataset(script_args.tokens, part, seed) for part in ("train", "held_out"))
-    train.check_model(model.model.graph_encoder, model.model.motion_tokenizer)
+    for part in (train, held_out):
+        part.check_model(model.model.graph_encoder, model.model.motion_tokenizer)
     return train, held_out, sorted({*train.activities, *held_out.activities})
 
 

@@ -31,6 +31,9 @@ from anymo_hf.evaluation.probes import NearestNeighbourValidation
 from anymo_hf.training import EpochCallback, PairedViewDataset
 
 
+PRESETS = {"small": AnyMoGraphEncoderConfig.small, "paper": AnyMoGraphEncoderConfig}
+
+
 @dataclass
 class ScriptArguments:
     """What to train on, and what."""
@@ -45,12 +48,17 @@ class ScriptArguments:
     masking: bool = field(default=True, metadata={"help": "ablation: few visible sensors"})
     symmetric: bool = field(default=False, metadata={"help": "both directions of a pair, as in the paper"})
 
+    def __post_init__(self):
+        if self.preset not in PRESETS:
+            raise ValueError(f"`preset` must be one of {list(PRESETS)}, but is {self.preset!r}.")
+
 
 class PreTrainer(Trainer):
     """Logs windows per second beside the loss."""
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        now, seen = time.perf_counter(), self.state.global_step * self.args.train_batch_size * self.args.world_size
+        step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        now, seen = time.perf_counter(), self.state.global_step * step
         if "loss" in logs and hasattr(self, "_last_log"):
             then, seen_then = self._last_log
             logs["windows_per_second"] = round((seen - seen_then) / (now - then), 1)
@@ -66,8 +74,8 @@ def retrieval_metrics(prediction: EvalPrediction) -> dict[str, float]:
 
 def make_model(script_args: ScriptArguments, dataset: PairedViewDataset) -> AnyMoGraphEncoderForPreTraining:
     """A fresh model that knows the mean and deviation of readings."""
-    make_config = {"small": AnyMoGraphEncoderConfig.small, "paper": AnyMoGraphEncoderConfig}[script_args.preset]
-    model = AnyMoGraphEncoderForPreTraining(make_config(symmetric=script_args.symmetric))
+    config = PRESETS[script_args.preset](symmetric=script_args.symmetric)
+    model = AnyMoGraphEncoderForPreTraining(config)
     items = [dataset[i] for i in np.linspace(0, len(dataset) - 1, 64).astype(int).tolist()]
     values = torch.stack([item["input_values"] for item in items])
     mask = torch.stack([item["input_values_mask"] for item in items])

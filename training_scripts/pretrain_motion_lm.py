@@ -73,6 +73,7 @@ class MotionTrainer(Trainer):
 
     def __init__(self, trained_rows: torch.Tensor, **kwargs):
         super().__init__(**kwargs)
+        self.model_accepts_loss_kwargs = True  # the only loss is a sum over the tokens of a step, divided by them
         self.trained_rows = trained_rows
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
@@ -156,7 +157,8 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         train_dataset, eval_dataset = (
             MotionTokenDataset(script_args.tokens, part, training_args.seed) for part in parts
         )
-        train_dataset.check_model(model.model.graph_encoder, model.model.motion_tokenizer)
+        for part in (train_dataset, eval_dataset):
+            part.check_model(model.model.graph_encoder, model.model.motion_tokenizer)
     choose_parameters(model, script_args.motion_rows_only)
     trainer = MotionTrainer(
         motion_rows(model, processor),

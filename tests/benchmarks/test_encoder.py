@@ -22,9 +22,9 @@ def test_operations_of_a_known_product():
 
 def test_operations_of_the_small_encoder_by_hand():
     sizes, strides, frames = [9, 16, 32, 48, 96], [2, 2, 1, 1], 300
-    # Canonical axes, of three: the covariance, which is squared five times and meets two axes; two third moments; and
+    # Canonical axes, of three: the covariance, which is squared ten times and meets two axes; two third moments; and
     # the turning of force and rate.
-    expected = 23 * (9 * frames + 5 * 27 + 2 * 9 + 2 * 3 * frames + 2 * 9 * frames)
+    expected = 23 * (9 * frames + 10 * 27 + 2 * 9 + 2 * 3 * frames + 2 * 9 * frames)
     for index, stride in enumerate(strides):
         given, asked, steps = sizes[index], sizes[index + 1], -(-frames // stride)
         expected += 3 * 23 * 23 * frames * given  # messages of three relations

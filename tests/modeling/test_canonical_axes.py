@@ -133,6 +133,34 @@ def test_statistics_are_those_of_readings_in_canonical_axes():
     torch.testing.assert_close(model.input_mean[:, 2], readings[..., :3].mean(dim=1).norm(dim=-1).mean(dim=0))
 
 
+def test_almost_equal_swings_without_gravity_still_define_axes():
+    """The second direction swings with 95 % of the strength of the first."""
+    generator = torch.Generator().manual_seed(0)
+    readings = torch.randn(64, 200, 23, 6, generator=generator) * torch.tensor([1.0, 0.95, 0.5, 1.0, 1.0, 1.0])
+    readings[..., :3] -= readings[..., :3].mean(dim=1, keepdim=True)
+    turned = turn_readings(random_rotations(64, 23), readings)
+    own, other = (turn_readings(canonical_axes(one)[0], one) for one in (readings, turned))
+    differing = (own - other).abs().amax(dim=(1, 3)) > 0.1
+    assert differing.float().mean() < 0.02  # some have two directions of truly equal strength
+
+
+def test_a_force_without_direction_leaves_the_rate_as_it_is():
+    readings = torch.zeros(1, 30, 23, 6)
+    readings[..., 3:] = torch.randn(1, 30, 23, 3, generator=torch.Generator().manual_seed(0))
+    axes, _, has_gravity = canonical_axes(readings)
+    torch.testing.assert_close(turn_readings(axes, readings), readings)
+    assert not has_gravity.any()
+
+
+@torch.no_grad()
+def test_axes_are_exact_under_autocast(encoder):
+    readings = swinging()
+    mask = torch.ones_like(readings, dtype=torch.bool)
+    exact = encoder._embed(readings, mask, None)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(encoder._embed(readings, mask, None), exact)
+
+
 def test_wrong_shapes_are_named(encoder):
     with pytest.raises(ValueError, match="`orientation_known` must have shape"):
         encoder(swinging(), orientation_known=torch.ones(2, 22, dtype=torch.bool))

@@ -115,3 +115,10 @@ def test_options_of_generate(describe, recordings):
 def test_errors(describe, recordings, options, message):
     with pytest.raises(ValueError, match=message):
         describe(recordings[0], **options)
+
+
+def test_generate_kwargs_have_the_last_word(describe, recordings):
+    options = {"max_new_tokens": 3, "suppress_tokens": None}
+    (window,) = describe(recordings[0], generate_kwargs=options)
+    tokens = describe.processor.tokenizer(window["generated_text"])["input_ids"]
+    assert len(tokens) <= 3

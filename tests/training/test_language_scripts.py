@@ -24,7 +24,7 @@ from anymo_hf import (
     AnyMoPQTokenizerConfig,
     prompts,
 )
-from anymo_hf.modeling.modeling_anymo import AnyMoCausalLMOutput
+from anymo_hf.modeling.modeling_anymo_outputs import AnyMoCausalLMOutput
 from anymo_hf.simulation.synthesis.folder import synthesise_motions
 from anymo_hf.training.motion_text import MotionTextCollator, MotionTextDataset, pad_features
 

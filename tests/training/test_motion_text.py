@@ -291,6 +291,10 @@ def test_the_mix_holds_in_every_batch():
 
 def test_what_cannot_be_made_is_told():
     processor = make_processor()
+    with pytest.raises(ValueError, match="nothing to choose"):
+        MotionTextCollator(processor, ["walking", "sitting"], {"choice": 1})._draw_tasks(
+            [None], np.random.default_rng(0)
+        )
     for mix in ({"captions": 1}, {"caption": 0}, {"caption": -1, "choice": 2}):
         with pytest.raises(ValueError, match="`mix` must give shares to some of caption, choice, embedding, motion"):
             MotionTextCollator(processor, [], mix)

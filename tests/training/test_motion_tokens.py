@@ -114,8 +114,8 @@ def test_files_are_made_once_and_whole(whole, small_files, tmp_path):
 def test_rare_activities_are_drawn_more_often(whole, tmp_path):
     rows = [{"texts": ["x."], "activity": name, "placements": []} for name in ["walking"] * 81 + ["rowing"] * 9]
     tokens = [torch.full((2,), i) for i in range(90)]
-    motion_tokens._write(tmp_path / "train-00000.safetensors", tokens, rows, "mark")
-    motion_tokens._write(tmp_path / "held_out-00000.safetensors", tokens, rows, "mark")
+    motion_tokens._write(tmp_path / "train-00000.safetensors", tokens, rows, {"fingerprint": "mark"})
+    motion_tokens._write(tmp_path / "held_out-00000.safetensors", tokens, rows, {"fingerprint": "mark"})
     dataset = MotionTokenDataset(tmp_path, seed=1)
     names = []
     for epoch in range(20):
@@ -128,6 +128,7 @@ def test_rare_activities_are_drawn_more_often(whole, tmp_path):
     one.set_epoch(19)
     assert [one[i]["seed"] for i in range(9)] == [dataset[i]["seed"] for i in range(9)]
     assert [one[i]["seed"] for i in range(9)] != [other[i]["seed"] for i in range(9)]
+    assert len(list(dataset)) == 90
     held_out = MotionTokenDataset(tmp_path, "held_out")
     assert [held_out[i]["motion_tokens"][0].item() for i in range(90)] == list(range(90))
 
@@ -137,6 +138,8 @@ def test_what_does_not_fit_is_refused(whole, small_files, tmp_path):
         MotionTokenDataset(tmp_path)
     write_motion_tokens(*whole.parts, MotionTextDataset(whole.data), tmp_path, "train", 8)
     MotionTokenDataset(tmp_path).check_model(*whole.parts)
+    with pytest.raises(ValueError, match="made of another windows: .* write into a new folder"):
+        write_motion_tokens(*whole.parts, MotionTextDataset(whole.data, seed=1), tmp_path, "train", 16)
     other = AnyMoForCausalLM.from_pretrained(whole.folder)
     other.model.graph_encoder.mask_token.data += 1
     with pytest.raises(ValueError, match="another encoder or motion tokenizer"):

@@ -154,6 +154,7 @@ def test_shares_of_a_mixture():
     assert mixed.simulated.epoch == 1 and items[30:] != [mixed[index] for index in range(30, 40)]
     with pytest.raises(ValueError, match="above 0 and below 1, but is 1"):
         MixedDataset(Numbers("simulated", 1), Numbers("real", 1), share=1.0)
+    assert len(list(mixed)) == len(mixed) and mixed[-1] == mixed[len(mixed) - 1]
 
 
 def test_texts_are_as_frequent_as_they_are_met(sets):

@@ -13,8 +13,6 @@
 # limitations under the License.
 """The whole model: recordings become motion tokens, which a language model reads and writes beside words."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -22,11 +20,12 @@ from transformers import AutoModel, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.processing_utils import Unpack
-from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_anymo import AnyMoConfig, AnyMoGenerationConfig
 from .modeling_anymo_graph_encoder import AnyMoGraphEncoder
+from .modeling_anymo_outputs import AnyMoCausalLMOutput
 from .modeling_anymo_pooling import (
     AnyMoAttentionPooler,
     AnyMoProjector,
@@ -42,41 +41,6 @@ from .modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
 TEXT_MODEL_TYPES = ("gemma3_text", "llama", "qwen2", "qwen3")
 
 
-@dataclass
-class AnyMoCausalLMOutput(ModelOutput):
-    """
-    What `AnyMoForCausalLM` gives.
-
-    Args:
-        loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
-            Weighted sum of the losses whose inputs were given.
-        logits (`torch.FloatTensor` of shape `(batch_size, sequence_length, vocab_size)`):
-            Of the next token.
-        past_key_values (`Cache`, *optional*):
-            Of the language model.
-        hidden_states, attentions (`tuple[torch.FloatTensor]`, *optional*):
-            Of the language model.
-        language_loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
-            Next-token prediction, unweighted.
-        narration_loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
-            Symmetric InfoNCE between recordings and their narrations, unweighted.
-        activity_loss (`torch.FloatTensor` of shape `(1,)`, *optional*):
-            Multi-positive contrastive loss between recordings and names of activities, unweighted.
-        extra_text_features (`torch.FloatTensor` of shape `(num_extra_texts, hidden_size)`, *optional*):
-            Embeddings of unit length, where texts without recordings were given.
-    """
-
-    loss: torch.FloatTensor | None = None
-    logits: torch.FloatTensor | None = None
-    past_key_values: object | None = None
-    hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    attentions: tuple[torch.FloatTensor, ...] | None = None
-    language_loss: torch.FloatTensor | None = None
-    narration_loss: torch.FloatTensor | None = None
-    activity_loss: torch.FloatTensor | None = None
-    extra_text_features: torch.FloatTensor | None = None
-
-
 class AnyMoPreTrainedModel(PreTrainedModel):
     """What `AnyMoModel` and `AnyMoForCausalLM` share."""
 
@@ -85,9 +49,18 @@ class AnyMoPreTrainedModel(PreTrainedModel):
     main_input_name = "input_ids"
     input_modalities = ("time", "text")
     supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False  # contrastive losses are means, which gradient accumulation must divide
     _no_split_modules = ["AnyMoGraphEncoderBlock", "AnyMoAttentionPooler"]
     _skip_keys_device_placement = ["past_key_values"]
-    _keep_in_fp32_modules_strict = ["quantizer"]
+    # Rounded weights and latents would choose other codes.
+    _keep_in_fp32_modules_strict = [
+        "graph_encoder",
+        "motion_tokenizer.input_norm",
+        "motion_tokenizer.input_projection",
+        "codebooks",
+        "code_counts",
+        "code_sums",
+    ]
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
@@ -326,7 +299,7 @@ class AnyMoModel(AnyMoPreTrainedModel):
 
         Args:
             input_ids (`torch.LongTensor` of shape `(batch_size, sequence_length)`):
-                Padded on the right.
+                Padded on either side.
             attention_mask (`torch.Tensor` of shape `(batch_size, sequence_length)`, *optional*):
                 0 for padding.
             content_mask (`torch.Tensor` of that shape, *optional*, defaults to `None`):
@@ -344,6 +317,8 @@ class AnyMoModel(AnyMoPreTrainedModel):
         embeddings = torch.cat([prompt, self.embed_tokens(input_ids).to(prompt.dtype)], dim=1)
         content_mask = attention_mask if content_mask is None else content_mask
         attention_mask = F.pad(attention_mask, (prompt.shape[1], 0), value=1)
+        # Padding on the left must not push the text away from the prompt.
+        kwargs.setdefault("position_ids", (attention_mask.long().cumsum(dim=-1) - 1).clamp(min=0))
         outputs = self.language_model(
             inputs_embeds=embeddings, attention_mask=attention_mask, use_cache=False, **kwargs
         )
@@ -464,8 +439,11 @@ class AnyMoForCausalLM(AnyMoPreTrainedModel, GenerationMixin):
         )
         losses = []
         if labels is not None:
+            # Without any answer it is nothing over nothing, which must not be NaN.
+            num_answers = kwargs.pop("num_items_in_batch", None)
+            num_answers = (labels[..., 1:] != -100).sum() if num_answers is None else torch.as_tensor(num_answers)
             output.language_loss = self.loss_function(
-                logits=output.logits, labels=labels, vocab_size=self.vocab_size, **kwargs
+                output.logits, labels, self.vocab_size, num_items_in_batch=num_answers.clamp(min=1), **kwargs
             )
             losses.append(self.config.language_loss_weight * output.language_loss)
         if text_input_ids is not None or candidate_input_ids is not None:

@@ -18,8 +18,8 @@ import torch
 
 # m/s^2: a shorter mean force is no gravity; people who move keep it above, recordings without gravity far below.
 MIN_GRAVITY = 3.0
-# Squarings of the covariance, which leave of it the strongest direction alone.
-NUM_SQUARINGS = 5
+# Squarings of the covariance, which leave of it the strongest direction alone, even if the next is almost as strong.
+NUM_SQUARINGS = 10
 
 
 def canonical_axes(
@@ -31,7 +31,7 @@ def canonical_axes(
     Up is the direction of the mean force; x is the horizontal direction of its largest deviations, towards the side
     of the longer peaks (the positive third moment); y completes a right-handed frame. Without gravity, z is the
     direction of the largest deviations. A sensor that is mounted otherwise reads the same in these axes. Up to
-    rounding that is exact; only where nothing swings, x is arbitrary, and nothing is read along it then.
+    rounding that is exact; only where nothing swings, x is arbitrary, and no force is read along it then.
 
     Args:
         input_values (`torch.Tensor` of shape `(batch_size, num_frames, num_segments, 6)`):
@@ -41,7 +41,7 @@ def canonical_axes(
 
     Returns:
         `tuple[torch.Tensor, torch.Tensor, torch.BoolTensor]`: What turns the sensor's vectors into these axes, of
-        shape `(batch_size, num_segments, 3, 3)`, the identity where no force was observed; the up direction in the
+        shape `(batch_size, num_segments, 3, 3)`, the identity where the force tells nothing; the up direction in the
         sensor's frame, of shape `(batch_size, num_segments, 3)`; where gravity was found, `(batch_size,
         num_segments)`.
     """
@@ -66,9 +66,9 @@ def canonical_axes(
     angle = 0.5 * torch.atan2(2 * shared, difference)
     forward = _towards_peaks(torch.cos(angle) * first + torch.sin(angle) * second, deviations)
     axes = torch.stack([forward, torch.linalg.cross(up, forward), up], dim=-2)
-    is_known = observed.any(dim=-1)[..., None]
+    is_known = observed.any(dim=-1) & (up != 0).any(dim=-1, keepdim=True)  # a constant force may have no direction
     identity = torch.eye(3, dtype=axes.dtype, device=axes.device)
-    return torch.where(is_known, axes, identity), up, (has_gravity & is_known[..., 0])[..., 0]
+    return torch.where(is_known[..., None], axes, identity), up, (has_gravity & is_known)[..., 0]
 
 
 def turn_readings(axes: torch.Tensor, readings: torch.Tensor) -> torch.Tensor:

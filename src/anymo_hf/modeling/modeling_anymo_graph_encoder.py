@@ -50,7 +50,8 @@ class AnyMoGraphEncoderOutput(ModelOutput):
         steps_mask (`torch.BoolTensor` of shape `(batch_size, num_steps)`):
             False in steps behind the recording's last observed frame.
         hidden_states (`tuple[torch.FloatTensor]`, *optional*):
-            Of every block, of shape `(num_segments, batch_size, num_steps, channels)`.
+            The first block's input and the output of every block, of shape `(num_segments, batch_size, num_steps,
+            channels)`. None of recordings with an axis of views.
     """
 
     last_hidden_state: torch.FloatTensor | None = None
@@ -300,7 +301,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
             input_values_mask (`torch.BoolTensor` of that shape, *optional*, defaults to `None`):
                 True where they were observed; the others do not count. A channel that never was keeps its values.
         """
-        values = input_values.flatten(0, -4)
+        values = input_values.reshape(-1, *input_values.shape[-3:])
         mask = torch.ones_like(values, dtype=torch.bool)
         if input_values_mask is not None:
             mask = input_values_mask.reshape(values.shape)
@@ -463,12 +464,13 @@ def _in_canonical_axes(
     if mask is not None:
         mask = whole_vectors(mask)
         values = torch.where(mask, values, 0.0)
-    axes, up, has_gravity = canonical_axes(values, mask)
-    up = torch.where(has_gravity[..., None], up, 0.0)
-    if orientation_known is not None:
-        identity = torch.eye(3, dtype=axes.dtype, device=axes.device)
-        axes = torch.where(orientation_known[..., None, None], identity, axes)
-    return turn_readings(axes, values), mask, up
+    with torch.autocast(values.device.type, enabled=False):  # products in three digits would turn the axes
+        axes, up, has_gravity = canonical_axes(values, mask)
+        up = torch.where(has_gravity[..., None], up, 0.0)
+        if orientation_known is not None:
+            identity = torch.eye(3, dtype=axes.dtype, device=axes.device)
+            axes = torch.where(orientation_known[..., None, None], identity, axes)
+        return turn_readings(axes, values), mask, up
 
 
 def _frames_mask(input_values: torch.Tensor, input_values_mask: torch.Tensor | None) -> torch.Tensor:

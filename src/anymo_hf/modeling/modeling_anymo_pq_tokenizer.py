@@ -256,6 +256,10 @@ class AnyMoPQTokenizerPreTrainedModel(PreTrainedModel):
     accepts_loss_kwargs = False  # losses are means, which gradient accumulation must divide
     _no_split_modules = ["AnyMoTemporalDecoder"]
     _keep_in_fp32_modules_strict = ["codebooks", "code_counts", "code_sums"]  # but not the number of updates
+    # There is no attention here: what a language model around it uses is fine.
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
 
     def get_input_embeddings(self) -> None:
         """Nothing here is a table of words, and whoever shards a model asks for it."""

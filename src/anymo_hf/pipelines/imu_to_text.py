@@ -57,12 +57,16 @@ class IMUToTextPipeline(WindowPipeline):
         self, features, placements, question: str | None = None, max_new_tokens: int = 64, generate_kwargs=None
     ) -> list[dict]:
         prompts = [caption_prompt(names, question) for names in placements]
-        inputs = self.prepare(features, prompts, padding_side="left", room=max_new_tokens)
         tokenizer = self.processor.tokenizer
-        options = {"do_sample": False, "pad_token_id": tokenizer.pad_token_id, **(generate_kwargs or {})}
-        tokens = self.model.generate(
-            **inputs, max_new_tokens=max_new_tokens, suppress_tokens=self._tokens_without_words(), **options
-        )
+        options = {
+            "do_sample": False,
+            "pad_token_id": tokenizer.pad_token_id,
+            "max_new_tokens": max_new_tokens,
+            "suppress_tokens": self._tokens_without_words(),
+            **(generate_kwargs or {}),
+        }
+        inputs = self.prepare(features, prompts, padding_side="left", room=options["max_new_tokens"])
+        tokens = self.model.generate(**inputs, **options)
         if len(tokens) != len(prompts):
             raise ValueError(
                 f"`generate` must give one text per window, but gave {len(tokens)} for {len(prompts)}; leave "

@@ -44,6 +44,7 @@ from anymo_hf.training.views import (
     _Clip,
     _measure,
     _surface_placements,
+    index_of_item,
     read_window,
 )
 
@@ -158,14 +159,11 @@ class MotionTextDataset(PairedViewDataset):
             `texts`, all that describe the window; `activity`, its name or `None`; `placements`, the names of where the
             sensors are worn; `seed`, from which a collator draws what else is random.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"Item {index} was asked for, but there are {len(self)}.")
-        index %= len(self)
+        index = index_of_item(index, len(self))
         rng = np.random.default_rng([self.seed, self.epoch, index])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        stretch_index = int(np.searchsorted(self._last_index, index, side="right"))
-        stretch = self.stretches[stretch_index]
-        slot = index - (int(self._last_index[stretch_index - 1]) if stretch_index else 0)
+        number, slot = self._find_slot(index)
+        stretch = self.stretches[number]
         first, length = self._draw_window(stretch, slot, rng)
         first += stretch.first_frame
         kinematics = read_window(stretch.clip.path, first, length)
@@ -259,7 +257,8 @@ class MotionTextCollator:
             How many.
 
     Raises:
-        ValueError: If the tokenizer lacks a token, or the mix is empty or names another task.
+        ValueError: If the tokenizer lacks a token, or the mix is empty or names another task; in a call, if it has
+            choices alone and an activity is unknown.
     """
 
     def __init__(
@@ -332,11 +331,14 @@ class MotionTextCollator:
         shares = np.cumsum([self.mix[task] for task in TASKS]) / sum(self.mix.values())
         places = (rng.permutation(len(activities)) + rng.random()) / len(activities)
         tasks = [TASKS[i] for i in np.searchsorted(shares, places, side="right")]
-        otherwise = "caption" if self.mix["caption"] else "embedding"
-        return [
+        otherwise = next((task for task in ("caption", "embedding", "motion") if self.mix[task]), None)
+        tasks = [
             otherwise if task == "choice" and (key is None or len(self.spellings) < 2) else task
             for task, key in zip(tasks, activities, strict=True)
         ]
+        if None in tasks:
+            raise ValueError("A window of unknown activity has nothing to choose; give `mix` a task beside `choice`.")
+        return tasks
 
     def _write(self, task: str, text: str, activity: str | None, placements, rng) -> tuple[str, str | None]:
         """The prompt and the answer of a row."""

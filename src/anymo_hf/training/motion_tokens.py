@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from anymo_hf.training.motion_text import MotionTextDataset, pad_features
+from anymo_hf.training.views import index_of_item
 
 
 WINDOWS_PER_FILE = 1024
@@ -89,6 +90,7 @@ class MotionTokenDataset(Dataset):
             `dict`: `motion_tokens` of shape `(num_tokens,)`, int64, counted from `<motion_0_0>`; `texts`, `activity`,
             `placements` and `seed` as `MotionTextDataset` has them.
         """
+        index = index_of_item(index, len(self))
         rng = np.random.default_rng([self.seed, int(self._epoch), index])
         row = index
         if self.is_drawn:
@@ -131,15 +133,20 @@ def write_motion_tokens(
 
     Returns:
         `list[Path]`: The files.
+
+    Raises:
+        ValueError: If the folder holds files of another encoder, tokenizer, motion, seed or part of the people.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     graph_encoder, motion_tokenizer = graph_encoder.eval(), motion_tokenizer.eval()
-    config, mark = motion_tokenizer.config, fingerprint(graph_encoder, motion_tokenizer)
+    config = motion_tokenizer.config
+    made_of = {"fingerprint": fingerprint(graph_encoder, motion_tokenizer), "windows": _windows_digest(dataset)}
     first = torch.arange(config.num_codebooks)[:, None] * config.codebook_size  # tokens of a codebook stand together
     paths = [folder / f"{part}-{number:05d}.safetensors" for number in range(-(-num_windows // WINDOWS_PER_FILE))]
     for number, path in enumerate(tqdm(paths, desc=f"motion tokens, {part}", unit="file")):
         if path.exists():
+            _check_header(path, made_of)
             continue
         tokens, words = [], []
         for items in _batches(dataset, number, num_workers, batch_size):
@@ -149,7 +156,7 @@ def write_motion_tokens(
             counts = encoded.steps_mask[:, :: config.step_stride].sum(dim=1).tolist()
             tokens += [row[:, :count].T.flatten() for row, count in zip(codes, counts, strict=True)]
             words += [{name: item[name] for name in WORDS} for item in items]
-        _write(path, tokens, words, mark)
+        _write(path, tokens, words, made_of)
     return paths
 
 
@@ -175,11 +182,29 @@ def _batches(dataset: MotionTextDataset, number: int, num_workers: int, batch_si
         )
 
 
-def _write(path: Path, tokens: list[torch.Tensor], words: list[dict], mark: str) -> None:
+def _windows_digest(dataset: MotionTextDataset) -> str:
+    """Of what decides which windows are drawn, in hexadecimal."""
+    clips = sorted([clip.path.name, clip.num_frames] for clip in dataset.clips)
+    drawn = [dataset.seed, dataset.num_frames, dataset.min_frames, clips]
+    return hashlib.sha256(json.dumps(drawn).encode()).hexdigest()
+
+
+def _check_header(path: Path, made_of: dict[str, str]) -> None:
+    """A `ValueError` if a file was made otherwise: people held out now may be in it."""
+    with safe_open(path, "pt") as file:
+        header = file.metadata() or {}
+    if differing := [name for name, value in made_of.items() if header.get(name) != value]:
+        raise ValueError(
+            f"{path} was made of another {' and other '.join(differing)}: weights, motion, seed or people held out; "
+            "write into a new folder."
+        )
+
+
+def _write(path: Path, tokens: list[torch.Tensor], words: list[dict], made_of: dict[str, str]) -> None:
     tensors = {"tokens": torch.cat(tokens).int(), "lengths": torch.tensor([len(one) for one in tokens])}
     temporary = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
     try:
-        save_file(tensors, temporary, {"words": json.dumps(words), "fingerprint": mark})
+        save_file(tensors, temporary, {"words": json.dumps(words), **made_of})
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

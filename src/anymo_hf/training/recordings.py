@@ -19,7 +19,7 @@ from anymo_hf.processing.streams_anymo import Recording
 from anymo_hf.training.motion_text import MotionTextDataset
 from anymo_hf.training.text_bank import TextBank
 from anymo_hf.training.text_distillation import TeacherTexts
-from anymo_hf.training.views import CALIBRATED_SHARE, MAX_VISIBLE_SEGMENTS, PairedViewDataset
+from anymo_hf.training.views import CALIBRATED_SHARE, MAX_VISIBLE_SEGMENTS, PairedViewDataset, index_of_item
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +105,10 @@ class RecordingDataset(PairedViewDataset):
         Returns:
             `dict`: As of `MotionTextDataset`. `orientation_known` holds for the sensors that were calibrated.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"Item {index} was asked for, but there are {len(self)}.")
-        index %= len(self)
+        index = index_of_item(index, len(self))
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        number = int(np.searchsorted(self._last_index, index, side="right"))
-        stretch, slot = self.clips[number], index - (int(self._last_index[number - 1]) if number else 0)
+        number, slot = self._find_slot(index)
+        stretch = self.clips[number]
         first, length = self._draw_window(stretch, slot, rng)
         first += stretch.first_frame
         readings = stretch.worn.readings[first : first + length]
@@ -207,6 +205,7 @@ class MixedDataset(Dataset):
         return len(self.simulated) + self.num_recorded
 
     def __getitem__(self, index: int) -> dict:
+        index = index_of_item(index, len(self))
         if index < len(self.simulated):
             return self.simulated[index]
         rng = np.random.default_rng([self.recordings.seed, self.recordings.epoch, index, 1])

@@ -54,6 +54,13 @@ class _Clip:
     group: str  # whose motion it is: held out together
 
 
+def index_of_item(index: int, length: int) -> int:
+    """Counted from the front; an `IndexError`, with which iterating ends, if there is no such item."""
+    if not -length <= index < length:
+        raise IndexError(f"Item {index} was asked for, but there are {length}.")
+    return index % length
+
+
 class PairedViewDataset(Dataset):
     """
     Windows of motion, each seen by two independent draws of placements, mountings and devices.
@@ -173,14 +180,11 @@ class PairedViewDataset(Dataset):
             what view one's sensors would read without errors, rate limits or missing parts, in their own frames; and
             `segment_mask` of shape `(num_frames, 23)`, which holds for both.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"Item {index} was asked for, but there are {len(self)}.")
-        index %= len(self)
+        index = index_of_item(index, len(self))
         rng = np.random.default_rng([self.seed, self.epoch, index])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        clip_index = int(np.searchsorted(self._last_index, index, side="right"))
-        clip = self.clips[clip_index]
-        slot = index - (int(self._last_index[clip_index - 1]) if clip_index else 0)
+        number, slot = self._find_slot(index)
+        clip = self.clips[number]
         start, length = self._draw_window(clip, slot, rng)
         kinematics = read_window(clip.path, start, length)
 
@@ -219,6 +223,11 @@ class PairedViewDataset(Dataset):
             "ideal_values": sensors.masked_fill_(absent, 0.0),
             "segment_mask": mask,
         }
+
+    def _find_slot(self, index: int) -> tuple[int, int]:
+        """Of an item: which clip or stretch it is of, and which of its windows."""
+        number = int(np.searchsorted(self._last_index, index, side="right"))
+        return number, index - (int(self._last_index[number - 1]) if number else 0)
 
     def _draw_window(self, clip: _Clip, slot: int, rng: np.random.Generator) -> tuple[int, int]:
         """First frame and length of a window whose middle lies within its slot of the clip, or nearly so."""
