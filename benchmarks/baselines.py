@@ -43,6 +43,7 @@ from anymo_hf.evaluation.results import (
     DEFAULT_PATH,
     Result,
     append_results,
+    current_command,
     current_commit,
     machine_description,
     read_results,
@@ -238,7 +239,7 @@ def main() -> None:
     if "ANYMO_DATA" not in os.environ:
         raise SystemExit("Set ANYMO_DATA to the folder that holds `har/`.")
     common = {
-        "command": "python benchmarks/baselines.py --sets dev --checkpoint ...",
+        "command": current_command(),
         "commit": current_commit(),
         "machine": machine_description(),
         "date": date.today().isoformat(),

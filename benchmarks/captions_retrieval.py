@@ -26,6 +26,7 @@ from anymo_hf.evaluation.results import (
     DEFAULT_PATH,
     Result,
     append_results,
+    current_command,
     current_commit,
     machine_description,
 )
@@ -139,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
     dataset = MotionTextDataset(options.data).split(options.held_out_share)[1]
     embed = pipeline("imu-feature-extraction", model=str(options.checkpoint), dtype="float32")
     common = {
-        "command": "python benchmarks/captions_retrieval.py --checkpoint ... --data ...",
+        "command": current_command(),
         "commit": current_commit(),
         "checkpoint_sha256": checkpoint_sha256(options.checkpoint, embed.model),
         "seed": options.seed,

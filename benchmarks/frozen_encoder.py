@@ -35,6 +35,7 @@ from anymo_hf.evaluation.results import (
     DEFAULT_PATH,
     Result,
     append_results,
+    current_command,
     current_commit,
     machine_description,
     read_results,
@@ -121,13 +122,14 @@ def to_results(
     return rows
 
 
-def is_measured(done: list[Result], evaluation: Evaluation, features: Features) -> bool:
-    """Whether every row of these features stands there, for the same weights."""
+def is_measured(done: list[Result], evaluation: Evaluation, features: Features, note: str) -> bool:
+    """Whether every row of these features stands there, for the same weights and the same choice of windows."""
     wanted = (TABLE, evaluation.dataset, evaluation.words, features.model, features.seed, features.checkpoint_sha256)
     found = {
         row.metric
         for row in done
         if (row.table, row.dataset, row.subset, row.model, row.seed, row.checkpoint_sha256) == wanted
+        and (row.note or "").startswith(note)
     }
     return found >= {f"{probe}, {metric} (%)" for probe in PROBES for metric in METRICS}
 
@@ -151,7 +153,7 @@ def run(
 ) -> None:
     """Measures what the results lack, and writes every piece as soon as it is there."""
     for evaluation in evaluations:
-        missing = [one for one in features if not is_measured(read_results(out), evaluation, one)]
+        missing = [one for one in features if not is_measured(read_results(out), evaluation, one, common["note"])]
         if not missing:
             continue
         if evaluation.split == "report":
@@ -208,7 +210,7 @@ def main() -> None:
     if "ANYMO_DATA" not in os.environ:
         raise SystemExit("Set ANYMO_DATA to the folder that holds `har/`.")
     common = {
-        "command": "python benchmarks/frozen_encoder.py --sets all --checkpoint ...",
+        "command": current_command(),
         "commit": current_commit(),
         "machine": machine_description(),
         "date": date.today().isoformat(),

@@ -34,6 +34,7 @@ from anymo_hf.evaluation.results import (
     DEFAULT_PATH,
     Result,
     append_results,
+    current_command,
     current_commit,
     machine_description,
     read_results,
@@ -173,7 +174,7 @@ def main() -> None:
             "Every checkpoint needs the set that it has not seen: as many `--left_out` as `--checkpoint`."
         )
     common = {
-        "command": "python benchmarks/leave_one_set_out.py --checkpoint ... --left_out ...",
+        "command": current_command(),
         "commit": current_commit(),
         "machine": machine_description(),
         "date": date.today().isoformat(),

@@ -32,6 +32,7 @@ from anymo_hf.evaluation.results import (
     DEFAULT_PATH,
     Result,
     append_results,
+    current_command,
     current_commit,
     machine_description,
     read_results,
@@ -143,10 +144,10 @@ def to_results(found: dict[str, ProbeScores], features: Features, name: str, win
     return rows
 
 
-def is_measured(done: list[Result], name: str, features: Features) -> bool:
-    """Whether the rows of this model and set stand there, for the same weights."""
-    wanted = (TABLE, name, AS_RECORDED, features.model, features.seed, features.checkpoint_sha256)
-    return any((r.table, r.dataset, r.subset, r.model, r.seed, r.checkpoint_sha256) == wanted for r in done)
+def is_measured(done: list[Result], name: str, features: Features, note: str) -> bool:
+    """Whether the rows of this model and set stand there, for the same weights and the same choice of windows."""
+    wanted = (TABLE, name, AS_RECORDED, features.model, features.seed, features.checkpoint_sha256, note)
+    return any((r.table, r.dataset, r.subset, r.model, r.seed, r.checkpoint_sha256, r.note) == wanted for r in done)
 
 
 def load_cached(folder: Path, name: str, max_windows: int) -> Callable[..., HarWindows]:
@@ -176,7 +177,7 @@ def main() -> None:
     if "ANYMO_DATA" not in os.environ:
         raise SystemExit("Set ANYMO_DATA to the folder that holds `har/`.")
     common = {
-        "command": "python benchmarks/setup_agnostic.py --checkpoint ...",
+        "command": current_command(),
         "commit": current_commit(),
         "machine": machine_description(),
         "date": date.today().isoformat(),
@@ -186,7 +187,7 @@ def main() -> None:
     for name in options.sets:
         load = load_cached(Path(os.environ["ANYMO_DATA"]), name, options.max_windows)
         for one in features:
-            if is_measured(read_results(options.out), name, one):
+            if is_measured(read_results(options.out), name, one, common["note"]):
                 continue
             started = time.perf_counter()
             rows = to_results(measure(one, name, load), one, name, load(), common)

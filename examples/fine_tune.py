@@ -24,22 +24,21 @@ parser.add_argument("output", help="folder for the model")
 parser.add_argument("--model", help="folder or Hub name of a pre-trained encoder; new weights without it")
 parser.add_argument("--max_steps", type=int, default=100)
 options = parser.parse_args()
-
 rows, extractor = [], AnyMoFeatureExtractor()
 for recording in load_har_recordings(options.path):
     windows = extractor.windows(recording, length=5.0, overlap=0.0)
     for i, start in enumerate(windows["start_times"]):
-        activity = majority_activity(recording, start, start + 5.0)
-        if activity:
+        if activity := majority_activity(recording, start, start + 5.0):
             # A study mounts its sensors alike on all people, so that their axes tell the posture.
             features = {"orientation_known": np.ones(23, dtype=bool), **{name: windows[name][i] for name in INPUTS}}
             rows.append({"labels": activity, "person": recording.source["subject"], **features})
 names, people = sorted({row["labels"] for row in rows}), sorted({row["person"] for row in rows})
+if len(names) < 2 or len(people) < 2:
+    raise SystemExit(f"At least two activities of two people are needed, but there are {names} of {people}.")
 left_out = people[-max(1, len(people) // 4) :]
 train, test = [], []
 for row in rows:
     (test if row.pop("person") in left_out else train).append({**row, "labels": names.index(row["labels"])})
-
 labels = {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
 if options.model:
     model = AnyMoGraphEncoderForSequenceClassification.from_pretrained(options.model, **labels)
@@ -57,3 +56,4 @@ majority = np.bincount([row["labels"] for row in test]).max() / len(test)
 print(f"accuracy on {len(test)} windows of people left out: {before:.3f} before, {after:.3f} after training;")
 print(f"always naming the commonest of {len(names)} activities reaches {majority:.3f}")
 trainer.save_model()
+extractor.save_pretrained(options.output)

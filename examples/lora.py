@@ -25,28 +25,27 @@ parser.add_argument("--max_steps", type=int, default=60)
 options = parser.parse_args()
 processor = AutoProcessor.from_pretrained(options.model)
 model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
-
 recordings = list(load_har_recordings(options.path))
 people = sorted({recording.source["subject"] for recording in recordings})
-left_out = people[-max(1, len(people) // 4) :]
-names = processor.feature_extractor.model_input_names
+left_out, names = people[-max(1, len(people) // 4) :], processor.feature_extractor.model_input_names
 test, rows = [one for one in recordings if one.source["subject"] in left_out], []
 for recording in (one for one in recordings if one.source["subject"] not in left_out):
     windows = processor.feature_extractor.windows(recording, length=5.0)
-    places = [sensor.placement for sensor in recording.sensors]
     for i, start in enumerate(windows["start_times"]):
         if activity := majority_activity(recording, start, start + 5.0):
             features = {name: torch.from_numpy(windows[name][i]) for name in names}
-            words = {"activity": activity, "texts": [activity], "placements": places}
+            words = {"activity": activity, "texts": [activity], "placements": [s.placement for s in recording.sensors]}
             rows.append({**features, **words, "seed": len(rows)})
 activities = sorted({row["activity"] for row in rows})
+if len(activities) < 2 or len(people) < 2:
+    raise SystemExit(f"At least two activities of two people are needed, but there are {activities} of {people}.")
 
 
 def accuracy(model):
     classify = pipeline("zero-shot-imu-classification", model=model, processor=processor, window=5.0)
     found = [(one, window) for one in test for window in classify(one, candidate_labels=activities, top_k=1)]
-    truth = [majority_activity(one, window["start"], window["end"]) for one, window in found]
-    return np.mean([window["scores"][0]["label"] == truth[i] for i, (_, window) in enumerate(found)])
+    named = [(majority_activity(one, w["start"], w["end"]), w["scores"][0]["label"]) for one, w in found]
+    return np.mean([truth == name for truth, name in named if truth])
 
 
 before = accuracy(model)

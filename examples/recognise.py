@@ -22,7 +22,10 @@ parser.add_argument("--model", default="anymo")
 options = parser.parse_args()
 
 recording = read_recording(options.path, placements=options.placement)
-recording = calibrate(recording)  # turns sensors upright where walking shows which way that is
+try:
+    recording = calibrate(recording)  # turns sensors upright where walking shows which way that is
+except ValueError as reason:
+    print(f"Not calibrated: {reason}")
 loaded = {"model": options.model, "dtype": "float32", "window": 5.0}
 
 classify = pipeline("zero-shot-imu-classification", **loaded)

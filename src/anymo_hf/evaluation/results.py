@@ -9,7 +9,9 @@ Every figure this project states, one a line in `docs/results.jsonl`, and the ta
 import json
 import os
 import platform
+import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -176,6 +178,12 @@ def machine_description() -> str:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         parts.append(f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB")
     return ", ".join(parts)
+
+
+def current_command() -> str:
+    """What is running, as one would write it; of absolute paths the names alone, for others have other folders."""
+    arguments = [Path(one).name if Path(one).is_absolute() else one for one in sys.argv[1:]]
+    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
 
 
 def current_commit() -> str | None:
