@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from anymo_hf.cli import main
+from anymo_hf.cli import main, make_parser
+from anymo_hf.cli_messages import name_options
 from anymo_hf.simulation.readers import save_motion
 from anymo_hf.simulation.synthesis import demo_motion
 from anymo_hf.version import __version__
@@ -75,7 +76,7 @@ def test_inspect(recording_file, tmp_path, capsys):
     assert main(["inspect", str(recording_file), "--placement", "left wrist", "--plot", str(plot)]) == 0
     printed = capsys.readouterr().out
     assert "left wrist: 500 samples, 10.0 s at 50 Hz" in printed
-    assert "WARNING: left wrist: the force seems to be in g" in printed
+    assert "WARNING: left wrist: the force seems to be in g" in printed and "check `--force-unit`" in printed
     assert plot.read_bytes().startswith(b"\x89PNG")
     right = ["inspect", str(recording_file), "--placement", "left wrist", "--force-unit", "g", "--plot", str(plot)]
     assert main(right) == 0
@@ -84,7 +85,8 @@ def test_inspect(recording_file, tmp_path, capsys):
 
 def test_inspect_says_what_is_missing(recording_file, capsys):
     assert main(["inspect", str(recording_file)]) == 1
-    assert "where its sensor was worn" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "where its sensor was worn" in error and "pass `--placement`" in error and "`placements`" not in error
     assert main(["inspect", str(recording_file), "--placement", "wrst"]) == 1
     assert "left wrist" in capsys.readouterr().err
 
@@ -93,3 +95,12 @@ def test_version(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
     assert stop.value.code == 0 and __version__ in capsys.readouterr().out
+
+
+def test_messages_name_options_that_the_command_has():
+    args = make_parser().parse_args(["inspect", "watch.csv"])
+    text = "pass `sampling_rate`, gravity='removed' or `recording='a b'`; `timestamps` and `top_k` are for Python."
+    expected = "pass `--rate`, `--gravity 'removed'` or `--recording 'a b'`; `timestamps` and `top_k` are for Python."
+    assert name_options(text, args) == expected
+    args = make_parser().parse_args(["simulate", "IN", "OUT"])
+    assert name_options("`placements`", args) == "`--placements`"

@@ -47,7 +47,7 @@ def program_file(tiny) -> Path:
 @pytest.fixture(scope="module")
 def onnx_file(tiny) -> Path:
     for name in ("onnx", "onnxruntime", "onnxscript"):
-        pytest.importorskip(name, reason='ONNX is an extra: pip install "anymo-hf[export]"')
+        pytest.importorskip(name, reason='ONNX is an extra: pip install -e ".[export]"')
     export_onnx(tiny, tiny / "anymo.onnx")
     return tiny / "anymo.onnx"
 
@@ -126,7 +126,7 @@ def test_a_recording_gives_the_same_alone_and_padded(onnx_file):
 
 @pytest.mark.slow
 def test_the_published_checkpoint(tmp_path):
-    pytest.importorskip("onnxruntime", reason='ONNX is an extra: pip install "anymo-hf[export]"')
+    pytest.importorskip("onnxruntime", reason='ONNX is an extra: pip install -e ".[export]"')
     export_program(ROOT / "anymo", tmp_path / "anymo.pt2")
     export_onnx(ROOT / "anymo", tmp_path / "anymo.onnx")
     program, onnx = torch.export.load(tmp_path / "anymo.pt2").module(), open_onnx(tmp_path / "anymo.onnx")

@@ -3,6 +3,7 @@
 """The command `anymo`: thin over the functions of the package."""
 
 import argparse
+import re
 import shlex
 import sys
 
@@ -11,6 +12,7 @@ from anymo_hf.cli_evaluate import add_evaluate_command
 from anymo_hf.cli_export import add_export_command
 from anymo_hf.cli_hub import add_hub_commands
 from anymo_hf.cli_language import add_language_commands, add_recording_options, recording_options
+from anymo_hf.cli_messages import name_options, short_warnings
 from anymo_hf.version import __version__
 
 
@@ -18,10 +20,11 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a command; returns 0, or 1 after printing what went wrong."""
     args = make_parser().parse_args(argv)
     try:
-        return args.run(args) or 0
+        with short_warnings(args):
+            return args.run(args) or 0
     except (ValueError, OSError, ImportError) as error:
         # These say what was expected, what came and what to do; a traceback would bury it.
-        print(f"anymo {args.command}: {error}", file=sys.stderr)
+        print(f"anymo {args.command}: {name_options(str(error), args)}", file=sys.stderr)
         return 1
 
 
@@ -38,6 +41,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_hub_commands(commands)
     add_export_command(commands)
     add_app_command(commands)
+    for command in commands.choices.values():
+        command.set_defaults(options=frozenset(re.findall(r"--[a-z-]+", command.format_usage())))
     return parser
 
 
@@ -154,7 +159,7 @@ def run_inspect(args: argparse.Namespace) -> None:
 
     recording = read_recording(args.path, **recording_options(args))
     report = inspect_recording(recording)
-    print(report)
+    print(name_options(str(report), args))
     if args.calibrate:
         for sensor in calibrate(recording).sensors:
             quality = ", ".join(f"{name} {value:.3g}" for name, value in sensor.calibration_quality.items())

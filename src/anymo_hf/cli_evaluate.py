@@ -50,11 +50,31 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from anymo_hf.cli_language import load_pipeline
     from anymo_hf.evaluation.zero_shot_controls import untrained_pipeline
 
+    if args.max_windows is not None and args.max_windows < 1:
+        raise ValueError(f"`max_windows` must be 1 or more, but is {args.max_windows}.")
     sets = _find_sets(args)
+    for dataset, path in sets:
+        _check_classes(dataset, path, dataset.get_classes(args.subset))
     trained = load_pipeline("zero-shot-imu-classification", args)
     random = untrained_pipeline(trained, args.seed)
     for dataset, path in sets:
         _evaluate_set(args, dataset, path, trained, random)
+
+
+def _check_classes(dataset, path: Path, classes: tuple[str, ...]) -> None:
+    """There must be something to tell apart, in words that a language model can read."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"{dataset.name!r} has {len(classes)} classes ({', '.join(classes)}), but at least two are needed to tell "
+            "apart; add recordings of another activity."
+        )
+    codes = [words for words in classes if not any(letter.isalpha() for letter in words)]
+    if codes:
+        beside = path.with_suffix(".json") if path.is_file() else path / "dataset.json"
+        raise ValueError(
+            f"The classes {codes} of {dataset.name!r} are no words, so that the model cannot read them; name them in "
+            f'{beside}, such as {{"activity_words": {{"{codes[0]}": "walking"}}}}.'
+        )
 
 
 def _evaluate_set(args: argparse.Namespace, dataset, path: Path, trained, random) -> None:
@@ -78,7 +98,7 @@ def _evaluate_set(args: argparse.Namespace, dataset, path: Path, trained, random
     people = len(scores[args.name].first.subjects)
     print(f"{dataset.name}: {len(windows)} windows of {people} people, {len(classes)} classes, percent")
     print(format_table(scores))
-    notes = _notes(args, dataset, calibration)
+    notes = _notes(args, dataset, calibration, len(windows))
     print("\n".join(filter(None, [side_note(dataset), *notes])))
     if args.confusions:
         print(format_confusions(scores[args.name]))
@@ -99,13 +119,15 @@ def _classify(args: argparse.Namespace):
     return functools.partial(classify_windows_on_ray, address=args.ray)
 
 
-def _notes(args: argparse.Namespace, dataset, calibration) -> list[str]:
+def _notes(args: argparse.Namespace, dataset, calibration, num_windows: int) -> list[str]:
     """What a reader of the figures must know."""
     notes = [] if calibration is None else [str(calibration)]
     if dataset.label_keyed_placement and not args.hide_place:
         notes.append(LABEL_KEYED)
     if args.max_windows is not None:
-        notes.append(f"at most {args.max_windows} windows, equally many of each person and class")
+        # Every person and class gives one at least, which may be more than was asked for.
+        asked = f"--max-windows {args.max_windows}"
+        notes.append(f"{num_windows} windows chosen ({asked}), equally many of each person and class")
     return notes
 
 

@@ -10,21 +10,45 @@ from pathlib import Path
 from anymo_hf.pipelines import DEFAULT_MODEL
 
 
-def add_recording_options(parser: argparse.ArgumentParser) -> None:
-    """What a file may not say of its readings."""
-    parser.add_argument("--placement", help='where it was worn, such as "left wrist", if the file does not say')
+def add_recording_options(parser: argparse.ArgumentParser, applies: str = "") -> None:
+    """What a file may not say of its readings; `applies` says of which files, if there may be several."""
+    parser.add_argument(
+        "--placement",
+        help='where it was worn, such as "left wrist", if the file does not say; of several "watch=left wrist, '
+        f"phone=right trouser pocket\", from the file's names to ours{applies}",
+    )
     parser.add_argument("--recording", help="which one, if the file holds several")
+    parser.add_argument("--columns", help='names for a CSV file without header, such as "t,acc_x,acc_y,acc_z"')
     parser.add_argument("--rate", type=float, help="samples per second, if the file has no time")
-    parser.add_argument("--force-unit", help="g, mg, m/s^2 (default)")
-    parser.add_argument("--rate-unit", help="deg/s, mdeg/s, rad/s (default)")
+    parser.add_argument("--force-unit", type=_unit, help="g, mg, m/s^2 (default), or the size of one count in m/s^2")
+    parser.add_argument("--rate-unit", type=_unit, help="deg/s, mdeg/s, rad/s (default), or the size of one count")
     parser.add_argument("--gravity", choices=("included", "removed"), help="default: included")
+
+
+def _unit(text: str) -> str | float:
+    """A name, or the size of one count."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _placements(text: str | None) -> str | dict[str, str] | None:
+    """One name, or a dict from "theirs=ours" with commas between."""
+    if text is None or "=" not in text:
+        return text
+    pairs = [[name.strip() for name in part.split("=")] for part in text.split(",")]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise ValueError(f'`placements` must be a name, or such as "watch=left wrist,phone=chest", but is {text!r}.')
+    return dict(pairs)
 
 
 def recording_options(args: argparse.Namespace) -> dict:
     """Those that were given, as `read_recording` takes them."""
     options = {
         "recording": args.recording,
-        "placements": args.placement,
+        "columns": args.columns and [name.strip() for name in args.columns.split(",")],
+        "placements": _placements(args.placement),
         "sampling_rate": args.rate,
         "force_unit": args.force_unit,
         "rate_unit": args.rate_unit,
@@ -63,7 +87,7 @@ def add_language_commands(commands) -> None:
             "--model", default=DEFAULT_MODEL, help="folder, or OWNER/NAME on the Hub (default: %(default)s)"
         )
         parser.add_argument("--window", type=float, default=5.0, help="seconds (default: %(default)g)")
-        add_recording_options(parser)
+        add_recording_options(parser, "; applies to all files" if parser is retrieve else "")
         parser.add_argument("--calibrate", action="store_true", help="find the sensors' up direction from walking")
         parser.add_argument("--json", action="store_true", help="print JSON for machines instead of a table")
 
@@ -109,11 +133,7 @@ def load_pipeline(task: str, args: argparse.Namespace):
     from transformers import pipeline
     from transformers.utils import logging
 
-    if not Path(args.model).is_dir() and "/" not in args.model:
-        raise ValueError(
-            f"There is no folder {args.model!r} here; pass `--model` with the folder of a checkpoint, or with "
-            "OWNER/NAME on the Hub."
-        )
+    _check_model(args.model)
     logging.disable_progress_bar()
     # Pickles of others are not read, nor is a service on the Hub asked to convert them.
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
@@ -126,12 +146,29 @@ def load_pipeline(task: str, args: argparse.Namespace):
         raise ValueError(f"The weights of {args.model} are damaged ({error}); fetch or save them again.") from error
     except StrictDataclassError as error:
         raise ValueError(f"The configuration of {args.model} is not valid: {error}") from error
+    except OSError as error:
+        if Path(args.model).is_dir():
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{args.model} is no folder here and could not be fetched from the Hub: {reason}") from error
     except ValueError as error:
         if "Traceback" not in str(error):
             raise
         # transformers puts whole tracebacks into this message; what went wrong begins their last line.
         reason = str(error).strip().splitlines()[-1].split(". ")[0]
         raise ValueError(f"{args.model} does not load ({reason}); give the folder of a saved model.") from error
+
+
+def _check_model(model: str) -> None:
+    """A folder that is missing or holds something else would be looked for on the Hub."""
+    folder = Path(model)
+    if not folder.is_dir() and (model.startswith((".", "/", "~")) or model.count("/") != 1):
+        raise ValueError(
+            f"There is no folder {model!r} here; pass `--model` with the folder of a checkpoint, or with OWNER/NAME "
+            "on the Hub."
+        )
+    if folder.is_dir() and not any((folder / name).exists() for name in ("config.json", "adapter_config.json")):
+        raise ValueError(f"The folder {model!r} has no config.json; pass `--model` with the folder of a checkpoint.")
 
 
 def _read(path: str, args: argparse.Namespace):

@@ -137,7 +137,7 @@ def export_onnx(model_folder: str | Path, path: str | Path) -> None:
     _check_suffix(path, ".onnx")
     for name in ("onnx", "onnxscript"):
         if importlib.util.find_spec(name) is None:
-            raise ImportError(f'Export to ONNX needs {name}, which is missing; run `pip install "anymo-hf[export]"`.')
+            raise ImportError(f'Export to ONNX needs {name}, which is missing; run `pip install -e ".[export]"`.')
     import onnx
 
     coder = load_coder(model_folder)

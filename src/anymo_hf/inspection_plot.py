@@ -46,7 +46,7 @@ def plot_inspection(report: RecordingReport | Recording) -> "Figure":
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('Pictures need matplotlib; install it with: pip install "anymo-hf[demo]"') from error
+        raise ImportError('Pictures need matplotlib; install it with: pip install -e ".[demo]"') from error
     if isinstance(report, Recording):
         report = inspect_recording(report)
     with matplotlib.rc_context(STYLE):

@@ -1,5 +1,6 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -79,6 +80,29 @@ def test_clips_are_taken_whole(monkeypatch):
     relabel(monkeypatch, ActivitySpan(0, 9, "walking"), ActivitySpan(9, 10, "sitting"))
     clips = load_har_windows("", replace(DATASET, window=None))
     assert clips.activities.tolist() == ["walking"] * 3 and clips.values.shape[:2] == (3, 600)
+
+
+@pytest.mark.parametrize(("num_in_g", "warns"), [(0, False), (1, False), (2, True), (4, True)])
+def test_a_set_in_other_units_is_a_warning(monkeypatch, num_in_g, warns):
+    def recordings(*args, **kwargs):
+        times = np.arange(300) / 60
+        for index in range(4):
+            values = np.tile([0.0, 0.1, 9.8, 0.0, 0.0, 0.0], (300, 1)) / [9.8 if index < num_in_g else 1.0]
+            source = {"subject": f"p{index}", "recording": "r"}
+            yield Recording([SensorStream("chest", values, times)], (ActivitySpan(0, 5, "walking"),), source)
+
+    monkeypatch.setattr(embeddings_module, "load_har_recordings", recordings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load_har_windows("", DATASET)
+    texts = [str(warning.message) for warning in caught]
+    assert len(texts) == int(warns)
+    if warns:
+        begin = f"{num_in_g} of 4 recordings of 'two' contradict the units of the layout"
+        assert (
+            texts[0].startswith(begin)
+            and "m/s^2 with gravity and rad/s: chest: the force seems to be in g" in texts[0]
+        )
 
 
 def test_unlabelled_set_is_an_error(monkeypatch):

@@ -75,7 +75,7 @@ def test_evaluate_part_of_a_set(data, checkpoint, capsys):
     command = ("evaluate", "--data", data, "--model", checkpoint, "--placements", "left wrist", "--max-windows", "6")
     out = run(capsys, *command, "--calibrated", "--hide-place")
     assert out.startswith("mine: 6 windows of 2 people")
-    assert "of 2 sensors calibrated" in out and "at most 6 windows" in out
+    assert "of 2 sensors calibrated" in out and "6 windows chosen (--max-windows 6), equally many" in out
 
 
 def test_looks_at_sets_for_the_report_are_noted(data, checkpoint, capsys, tmp_path, monkeypatch):
@@ -92,11 +92,39 @@ def test_looks_at_sets_for_the_report_are_noted(data, checkpoint, capsys, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({}, "'one' has 1 classes (walking), but at least two are needed"),
+        ({"sitting": "1", "standing up": "2"}, 'name them in FOLDER/one.json, such as {"activity_words": {"1":'),
+    ],
+)
+def test_sets_without_classes_in_words(data, checkpoint, tmp_path, capsys, labels, message):
+    table = pd.read_parquet(data / "mine.parquet")
+    table["activity"] = table["activity"].map({"walking": "walking"} | labels).fillna("")
+    path = tmp_path / "one.parquet"
+    table.to_parquet(path)
+    assert main(["evaluate", "--data", str(path), "--model", checkpoint]) == 1
+    assert message.replace("FOLDER", str(tmp_path)) in capsys.readouterr().err
+    if labels:  # the remedy helps
+        words = {"activity_words": {"1": "sitting", "2": "standing"}}
+        path.with_suffix(".json").write_text(json.dumps(words), encoding="utf-8")
+        assert run(capsys, "evaluate", "--data", path, "--model", checkpoint).startswith("one: 18 windows")
+
+
+def test_a_csv_file_is_refused(tmp_path, capsys):
+    (tmp_path / "watch.csv").write_text("t,acc_x,acc_y,acc_z\n0,1,2,3\n", encoding="utf-8")
+    assert main(["evaluate", "--data", str(tmp_path / "watch.csv")]) == 1
+    error = capsys.readouterr().err
+    assert "is no Parquet file" in error and "docs/howto-evaluate.md" in error
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--data", "nowhere"], "nowhere does not exist"),
         (["--data", "DATA", "--dataset", "dsads"], "holds no set 'dsads'; it holds ['mine']"),
         (["--data", "DATA", "--placements", "chest"], "has no sensor at 'chest'"),
+        (["--data", "DATA", "--max-windows", "0"], "`--max-windows` must be 1 or more, but is 0"),
         (["--data", "DATA", "--subset", "six"], "has no subset 'six'"),
         (["--data", "DATA", "--model", "nothing"], "There is no folder 'nothing' here"),
     ],

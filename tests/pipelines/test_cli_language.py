@@ -36,8 +36,25 @@ def test_predict(checkpoint, classify, csv_file, capsys):
 def test_predict_in_other_windows_and_units(checkpoint, csv_file, capsys):
     command = ("predict", csv_file(11.0), "--labels", "walking", "--model", checkpoint, *WORN, "--window", "2")
     assert len(run(capsys, *command).splitlines()) == 6
-    with pytest.warns(UserWarning, match="force"):  # 9.8 g cannot be
-        run(capsys, *command, "--force-unit", "g")
+    assert main(list(map(str, [*command, "--force-unit", "g"]))) == 0  # 9.8 g cannot be
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("anymo predict: warning: left wrist: the force") and "warnings.warn" not in "".join(said)
+    assert "`--force-unit`" in said[0] and "force_unit" not in said[0]
+    run(capsys, *command, "--force-unit", "1.0", "--rate-unit", "1.0")  # sizes of one count
+
+
+def test_several_sensors_and_files_without_header(checkpoint, csv_file, tmp_path, capsys):
+    table = pd.read_csv(csv_file(6.0))
+    both = pd.concat([table.assign(placement=name) for name in ("watch", "phone")])
+    both.to_csv(tmp_path / "both.csv", index=False)
+    command = ("predict", "--labels", "walking,sitting", "--model", checkpoint, "--json")
+    worn = "watch=left wrist, phone=right pocket"
+    (window,) = json.loads(run(capsys, *command, tmp_path / "both.csv", "--placement", worn))
+    assert window["start"] == 100
+    table.to_csv(tmp_path / "bare.csv", index=False, header=False)
+    columns = "t, acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
+    (window,) = json.loads(run(capsys, *command, tmp_path / "bare.csv", *WORN, "--columns", columns))
+    assert window["start"] == 100
 
 
 def test_caption(checkpoint, describe, csv_file, capsys):
@@ -84,25 +101,48 @@ def test_retrieve_in_a_file_of_several_recordings(checkpoint, csv_file, tmp_path
         (["predict", "FILE", "--labels", "walking", "--placement", "wrst"], "did you mean"),
         (["predict", "FILE", "--labels", "walking,", *WORN], "none of them empty"),
         (["predict", "FILE", "--labels", "walking,walking", *WORN], "more than once"),
-        (["predict", "FILE", "--labels", "walking", *WORN, "--top-k", "0"], "`top_k` must be"),
+        (["predict", "FILE", "--labels", "walking", *WORN, "--top-k", "0"], "`--top-k` must be"),
         (["predict", "FILE", "--labels", "walking", *WORN, "--model", "nothing"], "There is no folder 'nothing' here"),
+        (
+            ["predict", "FILE", "--labels", "walking", *WORN, "--model", "./no/thing"],
+            "There is no folder './no/thing'",
+        ),
+        (["predict", "FILE", "--labels", "walking", *WORN, "--model", "/no/thing"], "There is no folder '/no/thing'"),
+        (["predict", "FILE", "--labels", "walking", *WORN, "--model", "a/b/c"], "There is no folder 'a/b/c' here"),
+        (["predict", "FILE", "--labels", "walking", *WORN, "--model", "EMPTY"], "has no config.json"),
+        (["predict", "FILE", "--labels", "walking", "--placement", "a=b=c"], "`--placement` must be a name, or such"),
+        (["predict", "FILE", "--labels", "walking", "--placement", "a=waist"], "`--placement` renames ['a']"),
+        (["predict", "FILE", "--labels", "walking"], "pass `--placement`"),
+        (["predict", "FILE", "--labels", "walking", *WORN, "--rate", "50"], "`--rate` = 50.0 is not needed"),
+        (["predict", "FILE", "--labels", "walking,walking", *WORN], "`--labels`"),
         (["predict", "FILE", "--labels", "walking", *WORN, "--model", "ENCODER"], "but came AnyMoGraphEncoder"),
         (["predict", "FILE", "--labels", "walking", *WORN, "--calibrate"], "No sensor could be calibrated"),
-        (["caption", "FILE", *WORN, "--question", ""], "`question` must be a text"),
+        (["caption", "FILE", *WORN, "--question", ""], "`--question` must be a text"),
         (["caption", "FILE", *WORN, "--model", "ENCODER"], "but came AnyMoGraphEncoder"),
         (["retrieve", " ", "FILE", *WORN], "strings with words"),
         (["retrieve", "walking", "nowhere.csv"], "nowhere.csv does not exist"),
         (["retrieve", "walking", "FILE", *WORN, "--model", "ENCODER"], "An encoder alone knows no texts"),
     ],
 )
-def test_errors_are_one_clear_line(arguments, message, checkpoint, encoder_checkpoint, csv_file, capsys):
-    names = {"FILE": str(csv_file(6.0)), "ENCODER": encoder_checkpoint}
+def test_errors_are_one_clear_line(arguments, message, checkpoint, encoder_checkpoint, csv_file, tmp_path, capsys):
+    names = {"FILE": str(csv_file(6.0)), "ENCODER": encoder_checkpoint, "EMPTY": str(tmp_path)}
     arguments = [names.get(argument, argument) for argument in arguments]
     if "--model" not in arguments:
         arguments += ["--model", checkpoint]
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
+
+
+def test_a_model_that_the_hub_does_not_give(csv_file, capsys, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("We couldn't connect to 'https://huggingface.co'\nand more")
+
+    monkeypatch.setattr("transformers.pipeline", refuse)
+    assert main(["predict", str(csv_file(6.0)), "--labels", "a,b", *WORN, "--model", "some/model"]) == 1
+    error = capsys.readouterr().err
+    assert "some/model is no folder here and could not be fetched from the Hub: We couldn't connect" in error
+    assert "and more" not in error
 
 
 def test_labels_are_required(csv_file, capsys):

@@ -5,6 +5,7 @@
 import json
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -108,6 +109,27 @@ def test_real_recordings(classify, data_folder):
         assert starts[0] == pytest.approx(recording.start_time) and windows[-1]["end"] <= recording.end_time
         assert (np.diff(starts) > 1.99).all()
         assert all(sum(entry["score"] for entry in w["scores"]) == pytest.approx(1) for w in windows)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "window", "message"),
+    [
+        (10.0, 5.0, None),
+        (1.0, 5.0, None),
+        (5.5, None, None),
+        (0.4, 5.0, "Windows of 0.4 s are unlike those of training, which lasted 1 to 5 s"),
+        (3.0, 0.5, "Windows of 0.5 s"),
+        (7.0, None, "Windows of 7 s"),
+    ],
+)
+def test_windows_unlike_those_of_training_are_one_warning(embed, readings, seconds, window, message):
+    recordings = [make_recording(readings(seconds), 50, placements="left wrist") for _ in range(2)]
+    for _ in range(2):  # every call
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            embed(recordings, window=window)
+        texts = [str(warning.message) for warning in caught if "Windows of" in str(warning.message)]
+        assert len(texts) == (message is not None) and all(text.startswith(message) for text in texts)
 
 
 @pytest.mark.parametrize(

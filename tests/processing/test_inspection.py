@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.signal import butter, sosfiltfilt
 
 from anymo_hf.inspection_plot import plot_inspection
-from anymo_hf.processing.beliefs_anymo import believe
+from anymo_hf.processing.beliefs_anymo import believe, believe_force
 from anymo_hf.processing.inspection_anymo import (
     check_declaration,
     describe_direction,
@@ -132,6 +132,15 @@ def test_degenerate_sensors_are_described(values):
         text = str(inspect_recording(recording))
     assert text.startswith("waist:")
     check_declaration(recording)
+
+
+@pytest.mark.parametrize(("num_samples", "unit"), [(99, "unknown"), (100, "m/s^2")])
+def test_less_than_a_window_says_nothing(num_samples, unit):
+    force, gravity = believe_force(np.tile([0.0, 0.0, 9.81], (num_samples, 1)), 50.0)
+    assert force.value == unit and gravity.value == ("unknown" if unit == "unknown" else "included")
+    if unit == "unknown":
+        assert force.confidence == gravity.confidence == 0.0
+        assert "2 s of readings are too few; 2 s are needed" in force.reason
 
 
 def test_the_report_prints_its_reasons():

@@ -62,6 +62,33 @@ def test_files_without_header_need_columns(tmp_path):
     np.testing.assert_allclose(sensor.values, ROWS[:, 1:])
 
 
+def test_columns_replace_a_header_with_other_names(tmp_path):
+    text = "Zeit,eins,zwei,drei,vier,fünf,sechs\n" + csv_text(header=False)
+    path = write(tmp_path / "a.csv", text)
+    with pytest.raises(ValueError, match="pass `columns`"):
+        read_recording(path, placements="waist")
+    sensor = read_recording(path, columns=HEADER, placements="waist").sensors[0]
+    np.testing.assert_allclose(sensor.timestamps, ROWS[:, 0])
+    np.testing.assert_allclose(sensor.values, ROWS[:, 1:])
+
+
+def test_new_names_may_be_of_sensors_in_other_recordings(tmp_path):
+    names = [("a", "watch"), ("b", "watch"), ("b", "phone")]
+    rows = [f"{recording},{place},{i / 25},0,0,9.8" for recording, place in names for i in range(5)]
+    path = write(tmp_path / "a.csv", "\n".join(["recording,placement,t,acc_x,acc_y,acc_z", *rows]))
+    renamed = {"watch": "left wrist", "phone": "right pocket"}
+    found = [[s.placement for s in one.sensors] for one in read_recordings(path, placements=renamed)]
+    assert found == [["left wrist"], ["left wrist", "right trouser pocket"]]
+    with pytest.raises(ValueError, match="renames"):
+        list(read_recordings(path, placements=renamed | {"fone": "chest"}))
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.XLSM", "a.ods"])
+def test_spreadsheets_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="is a spreadsheet; save it as CSV"):
+        read_recording(write(tmp_path / name, b"PK\x03\x04zip"), placements="waist")
+
+
 def test_missing_fields_become_nan(tmp_path):
     path = write(tmp_path / "a.csv", "t,acc_x,acc_y,acc_z\n0,1,,3\n0.1,4,NaN,6\n0.2,7,8,9\n")
     values = read_recording(path, placements="waist").sensors[0].values[:, :3]

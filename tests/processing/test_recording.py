@@ -185,6 +185,24 @@ def test_a_unit_in_the_header_is_used_and_must_not_be_contradicted():
         make_recording(columns, 50, placements="waist", force_unit="mg")
 
 
+def test_a_rate_beside_a_column_of_times_is_an_error():
+    table = pd.DataFrame({"t": np.arange(40) / 25} | {f"acc_{axis}": np.ones(40) for axis in "xyz"})
+    with pytest.raises(ValueError, match="has times, so that `sampling_rate` = 50 is not needed; leave it out"):
+        make_recording(table, 50, placements="waist")
+    assert make_recording(table, placements="waist").sensors[0].sampling_rate == pytest.approx(25)
+    bare = make_recording(table.drop(columns="t"), 50, placements="waist")
+    assert bare.sensors[0].sampling_rate == pytest.approx(50)
+
+
+def test_new_names_of_sensors_that_are_not_there_are_an_error():
+    table = {f"watch_acc_{axis}": np.ones(5) for axis in "xyz"}
+    assert make_recording(table, 50, placements={"watch": "left wrist"}).sensors[0].placement == "left wrist"
+    with pytest.raises(ValueError, match=r"renames \['wtch'\], but the sensors are called \['watch'\]"):
+        make_recording(table, 50, placements={"watch": "left wrist", "wtch": "right wrist"})
+    with pytest.raises(ValueError, match=r"renames \['bely'\], but the sensors are called \['belt'\]"):
+        make_recording({"belt": READINGS}, 50, placements={"bely": "chest"})
+
+
 def test_clock_offsets():
     recording = make_recording({"waist": READINGS, "chest": READINGS}, 50, clock_offsets={"belt": 0.5})
     assert recording.sensors[0].timestamps[0] == 0.5

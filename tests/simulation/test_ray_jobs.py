@@ -29,7 +29,7 @@ WATCH = {"placements": ("left wrist",), "errors": "watch"}
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray = pytest.importorskip("ray", reason='Ray is missing: pip install "anymo-hf[ray]"')
+    ray = pytest.importorskip("ray", reason='Ray is missing: pip install -e ".[ray]"')
     pytest.importorskip("ray.data")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
     yield ray

@@ -86,7 +86,7 @@ def make_app(model: str = DEFAULT_MODEL) -> "gr.Blocks":
     try:
         import gradio as gr
     except ImportError as error:
-        raise ImportError('The page needs gradio; install it with: pip install "anymo-hf[app]"') from error
+        raise ImportError('The page needs gradio; install it with: pip install -e ".[app]"') from error
     reader = MotionReader.load(model)
     with gr.Blocks(title="anymo-hf", analytics_enabled=False, delete_cache=(AN_HOUR, AN_HOUR)) as page:
         # gradio serves files below the system's temporary folder; this one goes when the page does.

@@ -3,7 +3,7 @@
 """
 How close captions come to what people wrote: BLEU, ROUGE-L, METEOR, and BERTScore with a model of one's choice.
 
-BLEU needs sacrebleu and METEOR needs nltk (`pip install anymo-hf[eval]`). All figures are 0 to 1, without regard to
+BLEU needs sacrebleu and METEOR needs nltk (`pip install -e ".[eval]"`). All figures are 0 to 1, without regard to
 capitals. A caption may have several references.
 """
 
@@ -60,7 +60,7 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]], max_or
     try:
         from sacrebleu.metrics import BLEU
     except ImportError as error:
-        raise ImportError("BLEU needs sacrebleu; `pip install anymo-hf[eval]`.") from error
+        raise ImportError('BLEU needs sacrebleu; `pip install -e ".[eval]"`.') from error
     _check(predictions, references)
     # sacrebleu takes the first references of all captions, then the second ones, with `None` where there is none.
     most = max(map(len, references))
@@ -119,7 +119,7 @@ def meteor(predictions: Sequence[str], references: Sequence[Sequence[str]], syno
         from nltk.corpus import wordnet
         from nltk.translate.meteor_score import meteor_score
     except ImportError as error:
-        raise ImportError("METEOR needs nltk; `pip install anymo-hf[eval]`.") from error
+        raise ImportError('METEOR needs nltk; `pip install -e ".[eval]"`.') from error
     _check(predictions, references)
     thesaurus = wordnet if synonyms else _NoSynonyms()
     scores = [

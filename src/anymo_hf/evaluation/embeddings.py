@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From labelled recordings to windows, and from windows through a frozen encoder to one embedding each."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from tqdm.auto import tqdm
 
 from anymo_hf.evaluation.har_datasets import HarDataset, load_har_recordings, majority_activity
 from anymo_hf.processing.feature_extraction_anymo import AnyMoFeatureExtractor, window_starts
+from anymo_hf.processing.inspection_anymo import check_declaration
 from anymo_hf.processing.placements_anymo import NUM_SEGMENTS, SEGMENTS
 from anymo_hf.processing.streams_anymo import Recording
 
@@ -122,23 +124,31 @@ def load_har_windows(
             Changes every recording before it is resampled, but not its times.
 
     Returns:
-        `HarWindows`: Windows of which one activity fills three quarters.
+        `HarWindows`: Windows of which one activity fills three quarters. A warning says if the readings of more than
+        a quarter of the recordings contradict the units of the layout or the declared gravity.
 
     Raises:
         ValueError: If there is none.
     """
     extractor = AnyMoFeatureExtractor()
-    classes, resampled, candidates = set(dataset.get_classes(subset)), [], []
+    classes, resampled, candidates, contradictions = set(dataset.get_classes(subset)), [], [], []
     for recording in load_har_recordings(path, dataset, placements=placements):
         candidates += [
             (len(resampled), start, size, activity)
             for start, size, activity in _labelled_windows(extractor, recording, dataset.window)
             if activity in classes
         ]
+        contradictions += check_declaration(recording)[:1]
         recording = prepare(recording) if prepare else recording
         resampled.append((*extractor.resample(recording), recording.sensors, recording.source))
     if not candidates:
         raise ValueError(f"No window of {dataset.name!r} is labelled; check its recordings and its window length.")
+    if len(contradictions) > len(resampled) / 4:
+        warnings.warn(
+            f"{len(contradictions)} of {len(resampled)} recordings of {dataset.name!r} contradict the units of the "
+            f"layout, which are m/s^2 with gravity and rad/s: {contradictions[0]}",
+            stacklevel=2,
+        )
     if max_windows is not None:
         people = np.array([resampled[number][3]["subject"] for number, *_ in candidates])
         activities = np.array([activity for *_, activity in candidates])

@@ -58,6 +58,10 @@ def find_har_datasets(path: str | Path) -> list[tuple[HarDataset, Path]]:
     """
     path = Path(path)
     if path.is_file():
+        if path.suffix.lower() != ".parquet":
+            raise ValueError(
+                f"{path} is no Parquet file; docs/howto-evaluate.md shows how to write one in the common layout."
+            )
         return [(_declare_file(path), path)]
     if not path.is_dir():
         raise ValueError(f"{path} does not exist; give a Parquet file or a folder that holds some.")

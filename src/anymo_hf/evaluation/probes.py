@@ -3,7 +3,7 @@
 """
 What a frozen encoder's embeddings know: linear probe, few-shot probe and nearest neighbours, people left out.
 
-The linear and the few-shot probe need scikit-learn (`pip install anymo-hf[eval]`), `nearest_neighbour_accuracy` does
+The linear and the few-shot probe need scikit-learn (`pip install -e ".[eval]"`), `nearest_neighbour_accuracy` does
 not: it is meant to be called while training. Nothing of a person that is tested reaches what the probes fit, neither
 labels nor the statistics that standardise.
 """

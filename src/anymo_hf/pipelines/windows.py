@@ -4,6 +4,7 @@
 
 import itertools
 import os
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,7 @@ from anymo_hf.prompts import embedding_prompt
 
 
 TEXTS_PER_BATCH = 64
+TRAINED_SECONDS = (1.0, 5.0)  # shortest and longest windows of training
 RECORDING_OPTIONS = (
     *("sampling_rate", "timestamps", "placements", "force_unit", "rate_unit", "sign", "gravity", "time_unit"),
     *("clock_offsets", "recording", "columns"),
@@ -57,6 +59,7 @@ class WindowPipeline(ChunkPipeline):
     def __init__(self, model, *args, batch_size: int = 32, **kwargs):
         if not isinstance(model, PreTrainedModel):
             model = model.get_base_model()  # of a `PeftModel`, whose trained layers lie within
+        self._warned = False
         super().__init__(model, *args, batch_size=batch_size, **kwargs)
         self._check_model()
         self.model.eval()
@@ -78,6 +81,7 @@ class WindowPipeline(ChunkPipeline):
             recordings = list(recordings)
         if isinstance(recordings, list) and not recordings:
             raise ValueError("At least one recording is needed, but the list is empty.")
+        self._warned = False
         return super().__call__(recordings, **kwargs)
 
     def _sanitize_parameters(self, **kwargs):
@@ -98,6 +102,7 @@ class WindowPipeline(ChunkPipeline):
         features = extractor.windows(recording, length, overlap, views=True)
         if not len(features["start_times"]):
             raise ValueError("No window of the recording holds a reading; check its timestamps.")
+        self._warn_of_length(min(length, whole))
         for i, start in enumerate(features["start_times"].tolist()):
             yield {
                 "input_values": features["input_values"][i],
@@ -107,6 +112,19 @@ class WindowPipeline(ChunkPipeline):
                 "start": start,
                 "end": min(start + length, recording.end_time),
             }
+
+    def _warn_of_length(self, seconds: float):
+        """One warning a call, whatever the number of recordings."""
+        shortest, longest = TRAINED_SECONDS
+        # A second at 20 Hz lacks a reading at its end.
+        if self._warned or 0.95 * shortest <= seconds <= 1.1 * longest:
+            return
+        self._warned = True
+        warnings.warn(
+            f"Windows of {seconds:.2g} s are unlike those of training, which lasted {shortest:g} to {longest:g} s; "
+            "what comes out of them may be worth little.",
+            stacklevel=2,
+        )
 
     def get_iterator(self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params):
         # Not transformers' own: its batches are padded by keys that it knows, and a window has several views. Reading

@@ -93,8 +93,11 @@ def believe_force(force: np.ndarray, sampling_rate: float) -> tuple[Belief, Beli
             In hertz.
 
     Returns:
-        `tuple[Belief, Belief]`: One of `FORCE_SCALES`; `"included"` or `"removed"`.
+        `tuple[Belief, Belief]`: One of `FORCE_SCALES`; `"included"` or `"removed"`. `"unknown"` of less than `WINDOW`.
     """
+    if len(force) < int(WINDOW * sampling_rate):
+        reason = f"{len(force) / sampling_rate:.2g} s of readings are too few; {WINDOW:g} s are needed"
+        return (Belief("unknown", 0.0, reason),) * 2
     windows = split_windows(force, int(WINDOW * sampling_rate))
     means = np.linalg.norm(windows.mean(1), axis=1)
     powers = (windows**2).sum(-1).mean(1)

@@ -17,14 +17,14 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from .recording_anymo import make_recording
 from .streams_anymo import Recording
-from .tables_anymo import find_columns, find_named
+from .tables_anymo import PLACES, find_columns, find_named
 from .units_anymo import interpolate_within, to_seconds
 
 
@@ -57,7 +57,7 @@ def read_recording(
         recording (`str`, *optional*, defaults to `None`):
             Which one, if the file holds several in a column `recording`.
         columns (`list[str]`, *optional*, defaults to `None`):
-            Names for a CSV file without header.
+            Names for a CSV file without header, or in place of its header.
         **options:
             As for `make_recording`: units, sign, gravity, `placements`, `sampling_rate` ...
 
@@ -114,7 +114,16 @@ def read_recordings(path: str | os.PathLike, columns: list[str] | None = None, *
         yield _make(path, table, options)
         return
     for _, rows in table.groupby(name, sort=False, observed=True):
-        yield _make(path, rows, options)
+        yield _make(path, rows, _without_other_sensors(options, table, rows))
+
+
+def _without_other_sensors(options: dict, table, rows) -> dict:
+    """New names of sensors that only other recordings of the file have are no mistake."""
+    placements, column = options.get("placements"), find_named([str(name) for name in table.columns], PLACES)
+    if not isinstance(placements, Mapping) or column is None:
+        return options
+    others = set(table[column].astype(str)) - set(rows[column].astype(str))
+    return {**options, "placements": {name: place for name, place in placements.items() if name not in others}}
 
 
 def _make(path: Path, table, options: dict) -> Recording:
@@ -145,6 +154,8 @@ def _read_table(path: Path, columns: list[str] | None, recording: str | None = N
         raise ValueError(f"{path} is empty.")
     if start == b"PAR1":
         return _read_parquet(path, recording)
+    if start[:2] == b"PK" and path.suffix.lower() in (".xlsx", ".xlsm", ".ods"):
+        raise ValueError(f"{path} is a spreadsheet; save it as CSV.")
     if start[:2] == b"PK" or start[:2] == b"\x1f\x8b":
         raise ValueError(f"{path} is an archive; unpack it and pass the file or folder inside.")
     return _parse_csv(path, _decode(path), columns)
@@ -218,8 +229,10 @@ def _find_header(path: Path, lines: list[str], content: list[int], columns: list
                 f"`columns` must name three axes of force, such as acc_x, acc_y, acc_z, but is {columns}."
             )
         for delimiter in _DELIMITERS:
-            if len(_split(lines[content[0]], delimiter)) == len(columns):
-                return -1, delimiter, list(columns)
+            fields = _split(lines[content[0]], delimiter)
+            if len(fields) == len(columns):
+                is_header = not any(re.fullmatch(_NUMBER, field) for field in fields)
+                return content[0] if is_header else -1, delimiter, list(columns)
         raise ValueError(f"{path}, line {content[0] + 1}: expected {len(columns)} fields as in `columns`.")
     # Some devices write their header as a comment.
     candidates = [i for i, line in enumerate(lines[:HEADER_LINES]) if line.strip()]

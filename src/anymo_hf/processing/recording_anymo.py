@@ -115,14 +115,14 @@ def make_recording(
               in any usual spelling; sensors by prefixes (`left_wrist_acc_x`) or by a column `placement`;
             - a `Recording`, which comes back with `clock_offsets` applied.
         sampling_rate (`float`, *optional*, defaults to `None`):
-            Samples per second of everything that brings no time.
+            Samples per second of everything that brings no time; an error for a table with a column of times.
         timestamps (array of shape `(num_samples,)`, *optional*, defaults to `None`):
             Instead: the time of every sample, in seconds or `time_unit`, or dates. Any order; what is not finite is
             dropped; samples of one time are averaged.
         placements (`str`, sequence or `dict[str, str]`, *optional*, defaults to `None`):
             Where the sensors of an array were worn, one each: a name, an alias, a segment, or `(segment, offset,
             orientation)` where offset (m) and orientation (quaternion sensor to segment) may be `None`. For tables
-            and dicts: from the names in there to names that the package knows.
+            and dicts: from the names in there, all of which must occur, to names that the package knows.
         force_unit (`str` or `float`, *optional*, defaults to `"m/s^2"`):
             `"m/s^2"`, `"g"`, `"mg"`, or the size of one raw count in m/s^2. A unit that a table's header names is
             taken before the default.
@@ -209,6 +209,7 @@ def _from_mapping(imu, sampling_rate, timestamps, placements, declaration: _Decl
         raise ValueError("A dict names its sensors itself; `placements` may only be a dict that renames them.")
     if not imu:
         raise ValueError("A recording needs at least one sensor, but the dict is empty.")
+    _check_renamed(placements, list(imu))
     sensors = []
     for place, entry in imu.items():
         rate, times, own = sampling_rate, timestamps, declaration
@@ -237,12 +238,18 @@ def _from_table(imu, sampling_rate, timestamps, placements, declaration: _Declar
             raise ValueError("A table names its sensors itself; `placements` may be one name or a dict that renames.")
         placements = placements[0]
     split = split_table(imu, declaration.time_unit)
+    _check_renamed(placements, [table.name for table in split.sensors])
     sensors = []
     for table in split.sensors:
         place = _table_placement(table, placements, len(split.sensors))
         own, where = _declare_table(declaration, table), repr(table.name or place)
         values = own.convert(table.values, where, table.gravity)
         times = table.timestamps if timestamps is None else timestamps
+        if sampling_rate is not None and table.timestamps is not None and timestamps is None:
+            raise ValueError(
+                f"The table has times, so that `sampling_rate` = {sampling_rate} is not needed; leave it out, or "
+                "remove the column of times."
+            )
         if times is None or sampling_rate is not None:
             sensors.append(
                 _place_stream(place, _clock(len(values), sampling_rate, timestamps, own, where), values, own)
@@ -251,6 +258,15 @@ def _from_table(imu, sampling_rate, timestamps, placements, declaration: _Declar
             sensors.append(_place_stream(place, to_seconds(times, own.time_unit), values, own))
     spans = tuple(ActivitySpan(*span) for span in split.activities)
     return sensors, spans, split.source
+
+
+def _check_renamed(placements, names: list[str]) -> None:
+    """A name that is misspelt would rename nothing, and nobody would see it."""
+    unknown = set(placements) - set(names) if isinstance(placements, Mapping) else set()
+    if unknown:
+        raise ValueError(
+            f"`placements` renames {sorted(map(str, unknown))}, but the sensors are called {names}; correct the names."
+        )
 
 
 def _table_placement(table: SensorTable, placements, num_sensors: int):

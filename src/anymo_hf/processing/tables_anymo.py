@@ -43,7 +43,7 @@ _TIMES = (
     "seconds elapsed", "elapsed", "elapsed time", "t", "time", "timestamp", "time stamp", "timestamps", "times",
     "datetime", "date time", "date", "seconds", "sample time", "logging time", "sensor time",
 )  # fmt: skip
-_PLACES = ("placement", "sensor", "location", "position", "device", "body part", "sensor location", "sensor placement")
+PLACES = ("placement", "sensor", "location", "position", "device", "body part", "sensor location", "sensor placement")
 _ACTIVITIES = ("activity", "label", "class", "activity name", "activity label", "gt", "ground truth")
 _RECORDINGS = ("recording", "recording id", "session", "trial", "file", "experiment")
 _SUBJECTS = ("subject", "subject id", "user", "user id", "participant", "person", "volunteer")
@@ -279,7 +279,7 @@ def _seconds(data: dict, columns: list[str], time_unit: str | None) -> np.ndarra
 def _rows_by_placement(data: dict, columns: list[str]) -> list[tuple[str, np.ndarray | slice]]:
     import pandas as pd
 
-    column = find_named(columns, _PLACES)
+    column = find_named(columns, PLACES)
     if column is None:
         return [("", slice(None))]
     codes, names = pd.factorize(pd.Series(data[column]))

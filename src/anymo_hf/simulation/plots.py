@@ -50,7 +50,7 @@ def _styled(function: Callable) -> Callable:
         try:
             import matplotlib
         except ImportError as error:
-            raise ImportError('Pictures need matplotlib; install it with: pip install "anymo-hf[demo]"') from error
+            raise ImportError('Pictures need matplotlib; install it with: pip install -e ".[demo]"') from error
         with matplotlib.rc_context(_STYLE):
             return function(*args, **kwargs)
 

@@ -33,7 +33,7 @@ def connect(address: str) -> None:
     try:
         import ray
     except ImportError as error:
-        raise ImportError('Ray is missing: `pip install "anymo-hf[ray]"`.') from error
+        raise ImportError('Ray is missing: `pip install -e ".[ray]"`.') from error
     if ray.is_initialized():
         return
     try:
