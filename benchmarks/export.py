@@ -117,7 +117,7 @@ class _Encoder(torch.nn.Module):
         # Wrapped, so that it is no submodule: a program of torch.export cannot be put in evaluation mode.
         self.run, self.codes = lambda *inputs: run(*inputs), []
 
-    def forward(self, input_values, input_values_mask, orientation_known):
+    def forward(self, input_values, input_values_mask, orientation_known, pooled_only=True):
         latents, steps_mask, codes = self.run(input_values, input_values_mask, orientation_known)
         within = steps_mask[:, :: -(-steps_mask.shape[1] // codes.shape[2])]
         self.codes.append(codes.transpose(1, 2)[within])
