@@ -149,7 +149,7 @@ def load_pipeline(task: str, args: argparse.Namespace):
     except OSError as error:
         if Path(args.model).is_dir():
             raise
-        reason = str(error).strip().splitlines()[0]
+        reason = " ".join(str(error).split())
         raise ValueError(f"{args.model} is no folder here and could not be fetched from the Hub: {reason}") from error
     except ValueError as error:
         if "Traceback" not in str(error):

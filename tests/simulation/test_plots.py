@@ -172,5 +172,5 @@ def test_global_state_is_left_alone(imu):
 
 def test_missing_matplotlib_names_the_extra(imu, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r'pip install "anymo-hf\[demo\]"'):
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[demo\]"'):
         plots.plot_signals(imu, RATE, ["a", "b"])
