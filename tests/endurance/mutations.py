@@ -254,17 +254,18 @@ def mutate_parquet(data: bytes, rng: np.random.Generator) -> bytes:
     """Columns of another type, other values, other names, other rows."""
     try:
         table = pq.read_table(io.BytesIO(data))
+        names = table.column_names  # which need not be UTF-8
     except Exception:  # damaged before
         return mutate_bytes(data, rng)
-    if not table.num_columns:
+    if not names:
         return mutate_bytes(data, rng)
-    index = int(rng.integers(table.num_columns))
-    name, column = table.column_names[index], table.column(index).combine_chunks()
+    index = int(rng.integers(len(names)))
+    name, column = names[index], table.column(index).combine_chunks()
     match rng.integers(7):
         case 0:
             table = table.drop_columns([name])
         case 1:
-            table = table.set_column(index, str(_choose((*table.column_names, "x", "", name.upper()), rng)), column)
+            table = table.set_column(index, str(_choose((*names, "x", "", name.upper()), rng)), column)
         case 2:
             kinds = (pa.string(), pa.float32(), pa.int64(), pa.bool_(), pa.null(), pa.timestamp("us"), pa.binary())
             try:
