@@ -204,11 +204,12 @@ def test_a_million_frames_through_encoder_and_tokenizer():
     values[:, :, WRIST] = torch.randn(num_frames, 6, generator=torch.Generator().manual_seed(0))
     mask = torch.zeros(values.shape, dtype=torch.bool)
     mask[:, :, WRIST] = True
+    known = torch.ones(1, 23, dtype=torch.bool)  # else axes are found in all readings, or in the last ones alone
     with torch.inference_mode():
-        output = encoder()(values, mask)
+        output = encoder()(values, mask, known)
         assert output.pooled_latents.shape == (1, num_frames // 4, 8) and output.pooled_latents.isfinite().all()
         # Convolutions see some seconds only: the end is what it is alone.
-        end = encoder()(values[:, -2000:], mask[:, -2000:])
+        end = encoder()(values[:, -2000:], mask[:, -2000:], known)
         torch.testing.assert_close(output.pooled_latents[:, -300:], end.pooled_latents[:, -300:], atol=1e-4, rtol=1e-4)
         codes = tokenizer().encode(output.pooled_latents)
         assert codes.shape[-1] == num_frames // 4
