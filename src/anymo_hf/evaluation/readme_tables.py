@@ -157,7 +157,9 @@ def zero_shot_lines(results: list[Result]) -> list[str]:
             values = [models.get((model, metric), []) for metric in ("accuracy (%)", "macro-F1 (%)")]
             cells.append(" / ".join(_mean_and_range(one) for one in values) if all(values) else "")
         if cells[0]:
-            lines.append(f"| {dataset}, {subset}, {num_classes[dataset, subset]} | {' | '.join(cells)} |")
+            number = num_classes[dataset, subset]  # a mean over several sets has none
+            where = f"{dataset}, {subset}" + (f", {number}" if number else "")
+            lines.append(f"| {where} | {' | '.join(cells)} |")
     return lines
 
 
