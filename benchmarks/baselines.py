@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from baseline_models import UniMTSLikeForTextAlignment, load_network
 from frozen_encoder import Evaluation, choose_evaluations
-from zero_shot import BALANCED, EVALUATIONS, HIDDEN_PLACE, load_windows
+from zero_shot import EVALUATIONS, HIDDEN_PLACE, load_windows, says_limit
 
 from anymo_hf import AnyMoGraphEncoderForTextAlignment
 from anymo_hf.evaluation.embeddings import HarWindows, embed_windows
@@ -46,6 +46,7 @@ from anymo_hf.evaluation.results import (
     current_command,
     current_commit,
     machine_description,
+    measured_metrics,
     read_results,
 )
 from anymo_hf.evaluation.zero_shot import METRICS, checkpoint_sha256
@@ -188,14 +189,8 @@ def few_shot_results(
 
 def is_measured(done: list[Result], dataset: str, subset: str, one: Candidate, max_windows: int | None = None) -> bool:
     """Whether every row of this network stands there, for the same weights and the same choice of windows."""
-    wanted = (TABLE, dataset, subset, one.model, one.seed, one.checkpoint_sha256)
-    limit = BALANCED if max_windows is None else f"at most {max_windows} {BALANCED}"
-    found = {
-        row.metric
-        for row in done
-        if (row.table, row.dataset, row.subset, row.model, row.seed, row.checkpoint_sha256) == wanted
-        and (limit in (row.note or "")) == (max_windows is not None)
-    }
+    where = (TABLE, dataset, subset, one.model, one.seed, one.checkpoint_sha256)
+    found = measured_metrics(done, where, says_limit(max_windows))
     zero_shot = {f"{ZERO_SHOT}, {metric_name(metric)}" for metric in METRICS}
     return found >= zero_shot | {f"{FEW_SHOT}, {metric_name(metric)}" for metric in FEW_SHOT_METRICS}
 

@@ -14,6 +14,7 @@ import torch
 
 from anymo_hf.evaluation.embeddings import HarWindows, embed_windows
 from anymo_hf.evaluation.handmade_features import handmade_features
+from anymo_hf.evaluation.zero_shot import checkpoint_sha256, weights_sha256
 from anymo_hf.modeling.configuration_anymo import AnyMoGraphEncoderConfig
 from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
 
@@ -72,14 +73,14 @@ def all_features(
     encoders = [AnyMoGraphEncoder.from_pretrained(folder) for folder in checkpoints]
     for model, oriented in ((PRE_TRAINED, True), (UNORIENTED, False)):
         for folder, seed, encoder in zip(checkpoints, seeds, encoders, strict=False) if model in models else ():
-            sha = hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()
+            sha = checkpoint_sha256(folder, encoder)
             words = name if oriented else f"{name}, {model}"
             yield Features(words, seed, sha, _embedder(encoder, oriented))
     for model, pooled_segments in ((UNTRAINED, "observed"), (UNTRAINED_ALL, "all")):
         for seed in seeds if model in models else ():
             encoder = untrained_encoder(encoders[0] if encoders else None, seed)
             encoder.config.pooled_segments = pooled_segments
-            yield Features(model, seed, _weights_sha256(encoder), _embedder(encoder))
+            yield Features(model, seed, weights_sha256(encoder), _embedder(encoder))
     if HAND_MADE in models:
         yield Features(HAND_MADE, None, None, _handmade_describer())
 
@@ -115,11 +116,3 @@ def _handmade_describer() -> Callable[[HarWindows], np.ndarray]:
         return np.concatenate(parts, axis=1)
 
     return describe
-
-
-def _weights_sha256(encoder: AnyMoGraphEncoder) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()

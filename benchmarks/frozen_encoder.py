@@ -38,6 +38,7 @@ from anymo_hf.evaluation.results import (
     current_command,
     current_commit,
     machine_description,
+    measured_metrics,
     read_results,
 )
 
@@ -124,13 +125,8 @@ def to_results(
 
 def is_measured(done: list[Result], evaluation: Evaluation, features: Features, note: str) -> bool:
     """Whether every row of these features stands there, for the same weights and the same choice of windows."""
-    wanted = (TABLE, evaluation.dataset, evaluation.words, features.model, features.seed, features.checkpoint_sha256)
-    found = {
-        row.metric
-        for row in done
-        if (row.table, row.dataset, row.subset, row.model, row.seed, row.checkpoint_sha256) == wanted
-        and (row.note or "").startswith(note)
-    }
+    where = (TABLE, evaluation.dataset, evaluation.words, features.model, features.seed, features.checkpoint_sha256)
+    found = measured_metrics(done, where, lambda own: own.startswith(note))
     return found >= {f"{probe}, {metric} (%)" for probe in PROBES for metric in METRICS}
 
 

@@ -35,6 +35,7 @@ from anymo_hf.evaluation.results import (
     current_command,
     current_commit,
     machine_description,
+    measured_metrics,
     read_results,
 )
 
@@ -146,8 +147,8 @@ def to_results(found: dict[str, ProbeScores], features: Features, name: str, win
 
 def is_measured(done: list[Result], name: str, features: Features, note: str) -> bool:
     """Whether the rows of this model and set stand there, for the same weights and the same choice of windows."""
-    wanted = (TABLE, name, AS_RECORDED, features.model, features.seed, features.checkpoint_sha256, note)
-    return any((r.table, r.dataset, r.subset, r.model, r.seed, r.checkpoint_sha256, r.note) == wanted for r in done)
+    where = (TABLE, name, AS_RECORDED, features.model, features.seed, features.checkpoint_sha256)
+    return bool(measured_metrics(done, where, lambda own: own == note))
 
 
 def load_cached(folder: Path, name: str, max_windows: int) -> Callable[..., HarWindows]:

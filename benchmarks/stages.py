@@ -4,7 +4,7 @@
 Every stage from a motion file to a label as a share of its bound on this machine, in one run; how cost grows.
 
     python benchmarks/stages.py
-    python benchmarks/stages.py --quick --out /tmp/stages.jsonl    # sees that all runs; its figures mean nothing
+    python benchmarks/stages.py --quick --out stages.jsonl        # sees that all runs; its figures mean nothing
     python benchmarks/stages_page.py                               # docs/results.jsonl -> docs/performance.md
 
 Bounds are measured in the same process, each right before its stage in every turn: filling fresh memory, a product of

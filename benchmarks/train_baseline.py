@@ -33,7 +33,7 @@ from baseline_models import (
     UniMTSLikeConfig,
     UniMTSLikeForTextAlignment,
 )
-from transformers import EvalPrediction, HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from anymo_hf import AnyMoGraphEncoderConfig, AnyMoGraphEncoderForTextAlignment
 from anymo_hf.checkpoints import train_to_the_end
@@ -44,6 +44,7 @@ from anymo_hf.simulation.placements import Placements
 from anymo_hf.simulation.rotations import random_quaternions
 from anymo_hf.training import EpochCallback, MotionTextDataset, TeacherTexts, TextBank, TextBankCollator
 from anymo_hf.training.motion_text import pad_features
+from anymo_hf.training.text_bank import naming_metrics
 from anymo_hf.training.views import DEVICES
 
 
@@ -116,13 +117,6 @@ def make_model(
     features = pad_features([dataset[i] for i in chosen])
     model.graph_encoder.estimate_input_statistics(features["input_values"], features["input_values_mask"])
     return model
-
-
-def naming_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """How often the text of a window is the most probable one, of windows that have one."""
-    (logits, _), text_index = prediction.predictions, prediction.label_ids
-    is_described = text_index >= 0
-    return {"accuracy": float(np.mean(logits[is_described].argmax(axis=-1) == text_index[is_described]))}
 
 
 def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None:

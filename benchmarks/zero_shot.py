@@ -18,7 +18,7 @@ import argparse
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -37,6 +37,7 @@ from anymo_hf.evaluation.results import (
     current_command,
     current_commit,
     machine_description,
+    measured_metrics,
     read_results,
 )
 from anymo_hf.evaluation.zero_shot import METRICS, Calibration, checkpoint_sha256, classify_windows, weights_sha256
@@ -182,15 +183,14 @@ def measure(
 
 def is_measured(done: list[Result], dataset: str, subset: str, one: Candidate, max_windows: int | None = None) -> bool:
     """Whether every row of this network stands there, for the same weights and the same choice of windows."""
-    wanted = (TABLE, dataset, subset, one.model, one.seed, one.checkpoint_sha256)
+    where = (TABLE, dataset, subset, one.model, one.seed, one.checkpoint_sha256)
+    return measured_metrics(done, where, says_limit(max_windows)) >= {metric_name(metric) for metric in METRICS}
+
+
+def says_limit(max_windows: int | None) -> Callable[[str], bool]:
+    """Whether a note tells of this choice of windows: so many at most, or all."""
     limit = BALANCED if max_windows is None else f"at most {max_windows} {BALANCED}"
-    found = {
-        row.metric
-        for row in done
-        if (row.table, row.dataset, row.subset, row.model, row.seed, row.checkpoint_sha256) == wanted
-        and (limit in (row.note or "")) == (max_windows is not None)
-    }
-    return found >= {metric_name(metric) for metric in METRICS}
+    return lambda note: (limit in note) == (max_windows is not None)
 
 
 def published_rows() -> list[Result]:

@@ -191,7 +191,7 @@ def test_chat_templates_stay_in_their_sandbox(whole):
         )
 
 
-@pytest.mark.parametrize("name", ["../../outside", "/tmp/outside", "..\\outside", "a\x00b", "$(touch outside)"])
+@pytest.mark.parametrize("name", ["../../outside", "/outside", "..\\outside", "a\x00b", "$(touch outside)"])
 def test_names_in_motions_do_not_choose_where_files_go(name, tmp_path):
     motion = demo_motion()[:240]
     motion.source.update(dataset=name, name=name, subject=name)

@@ -31,13 +31,13 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from transformers import EvalPrediction, HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from anymo_hf import AnyMoFeatureExtractor, AnyMoGraphEncoderForTextAlignment
 from anymo_hf.checkpoints import save_trained, train_to_the_end
 from anymo_hf.training import EpochCallback, MotionTextDataset, TeacherTexts, TextBank, TextBankCollator
 from anymo_hf.training.recordings import MixedDataset, RecordingDataset, add_recordings
+from anymo_hf.training.text_bank import naming_metrics
 
 
 @dataclass
@@ -60,13 +60,6 @@ class ScriptArguments:
             )
         if self.left_out and not self.recordings:
             raise ValueError(f"`--left_out` {self.left_out} needs the folder of `--recordings`, but none was named.")
-
-
-def naming_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """How often the text of a window is the most probable one, of windows that have one."""
-    (logits, _), text_index = prediction.predictions, prediction.label_ids
-    is_described = text_index >= 0
-    return {"accuracy": float(np.mean(logits[is_described].argmax(axis=-1) == text_index[is_described]))}
 
 
 def note_what_was_learned(

@@ -8,8 +8,10 @@ from anymo_hf.evaluation.readme_tables import main
 from anymo_hf.evaluation.results import (
     Result,
     append_results,
+    current_command,
     current_commit,
     machine_description,
+    measured_metrics,
     read_results,
     render_results,
 )
@@ -80,3 +82,19 @@ def test_no_file_renders_to_an_empty_page(tmp_path):
 def test_machine_and_commit():
     assert "cores" in machine_description()
     assert current_commit() is None or len(current_commit().rstrip("+")) == 40
+
+
+def test_commands_name_no_folder_of_a_machine(monkeypatch):
+    arguments = ["/some/where/benchmarks/zero_shot.py", "--checkpoint", "/home/me/model", "--sets", "two words"]
+    monkeypatch.setattr("sys.argv", arguments)
+    assert current_command() == "python benchmarks/zero_shot.py --checkpoint model --sets 'two words'"
+
+
+def test_what_was_measured_is_known_by_weights_and_windows():
+    rows = [
+        Result("t", "d", "s", "m", metric, 1.0, seed=0, checkpoint_sha256=sha, note=note)
+        for metric, sha, note in (("a", "1", "few"), ("b", "1", "all"), ("c", "2", "few"), ("d", "1", None))
+    ]
+    where = ("t", "d", "s", "m", 0, "1")
+    assert measured_metrics(rows, where) == {"a", "b", "d"}
+    assert measured_metrics(rows, where, lambda note: note == "few") == {"a"}

@@ -140,6 +140,10 @@ def test_what_does_not_fit_is_refused(whole, small_files, tmp_path):
     MotionTokenDataset(tmp_path).check_model(*whole.parts)
     with pytest.raises(ValueError, match="made of another windows: .* write into a new folder"):
         write_motion_tokens(*whole.parts, MotionTextDataset(whole.data, seed=1), tmp_path, "train", 16)
+    (tmp_path / "held_out-00000.safetensors").write_bytes(b"cut short")
+    with pytest.raises(ValueError, match="held_out-00000.safetensors cannot be read .* remove it"):
+        write_motion_tokens(*whole.parts, MotionTextDataset(whole.data), tmp_path, "held_out", 8)
+    (tmp_path / "held_out-00000.safetensors").unlink()
     other = AnyMoForCausalLM.from_pretrained(whole.folder)
     other.model.graph_encoder.mask_token.data += 1
     with pytest.raises(ValueError, match="another encoder or motion tokenizer"):

@@ -41,14 +41,9 @@ def embed_classes(
     Raises:
         ValueError: If the teacher lacks some of the words.
     """
-    rows = {text: row for row, text in enumerate(teacher.texts)}
-    if missing := [name for name in classes if name not in rows]:
-        raise ValueError(
-            f"The teacher must know the words of every class, but lacks {missing}; run `embed_texts.py` with a file "
-            "that holds them, one a line."
-        )
-    embeddings = teacher.embeddings[[rows[name] for name in classes]]
-    return F.normalize(embeddings - (teacher.embeddings.mean(dim=0) if text_mean is None else text_mean), dim=-1)
+    return F.normalize(
+        teacher.embeddings_of(classes) - (teacher.embeddings.mean(dim=0) if text_mean is None else text_mean), dim=-1
+    )
 
 
 @torch.no_grad()

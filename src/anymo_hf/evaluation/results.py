@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -126,6 +126,31 @@ def append_results(results: Iterable[Result], path: str | Path = DEFAULT_PATH) -
         file.writelines(result.to_json() + "\n" for result in merged.values())
     os.chmod(file.name, 0o644)
     os.replace(file.name, path)
+
+
+def measured_metrics(
+    results: Iterable[Result], where: tuple, is_alike: Callable[[str], bool] = lambda note: True
+) -> set[str]:
+    """
+    What need not be measured again.
+
+    Args:
+        results (`Iterable[Result]`):
+            What stands there.
+        where (`tuple`):
+            Table, dataset, subset, model, seed and hash of the checkpoint.
+        is_alike (`Callable[[str], bool]`, *optional*):
+            Whether a row's note tells of the same choice of windows.
+
+    Returns:
+        `set[str]`: Metrics of the rows that agree.
+    """
+    return {
+        row.metric
+        for row in results
+        if (row.table, row.dataset, row.subset, row.model, row.seed, row.checkpoint_sha256) == where
+        and is_alike(row.note or "")
+    }
 
 
 def render_results(path: str | Path = DEFAULT_PATH) -> str:

@@ -51,7 +51,7 @@ class AnyMoGraphEncoderOutput(ModelOutput):
             False in steps behind the recording's last observed frame.
         hidden_states (`tuple[torch.FloatTensor]`, *optional*):
             The first block's input and the output of every block, of shape `(num_segments, batch_size, num_steps,
-            channels)`. None of recordings with an axis of views.
+            channels)`; empty where recordings have an axis of views.
     """
 
     last_hidden_state: torch.FloatTensor | None = None

@@ -191,8 +191,11 @@ def _windows_digest(dataset: MotionTextDataset) -> str:
 
 def _check_header(path: Path, made_of: dict[str, str]) -> None:
     """A `ValueError` if a file was made otherwise: people held out now may be in it."""
-    with safe_open(path, "pt") as file:
-        header = file.metadata() or {}
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} cannot be read ({error}); remove it and run `tokenise_motion.py` again.") from error
     if differing := [name for name, value in made_of.items() if header.get(name) != value]:
         raise ValueError(
             f"{path} was made of another {' and other '.join(differing)}: weights, motion, seed or people held out; "

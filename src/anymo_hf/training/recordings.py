@@ -232,12 +232,8 @@ def add_recordings(text_bank: TextBank, recordings: RecordingDataset, teacher: T
     Raises:
         ValueError: If the teacher lacks words of the classes.
     """
-    rows = {text: row for row, text in enumerate(teacher.texts)}
-    if missing := [name for name in recordings.activities if name not in rows]:
-        raise ValueError(
-            f"The teacher must know the words of every class, but lacks {missing}; run `embed_texts.py` with a file "
-            "that holds them, one a line."
-        )
+    embeddings = dict(zip(text_bank.texts, text_bank.embeddings, strict=True))
+    embeddings |= dict(zip(recordings.activities, teacher.embeddings_of(recordings.activities), strict=True))
     windows = dict.fromkeys(recordings.activities, 0)
     for stretch in recordings.clips:
         windows[stretch.activity] += math.ceil(stretch.num_frames / recordings.num_frames)
@@ -245,8 +241,8 @@ def add_recordings(text_bank: TextBank, recordings: RecordingDataset, teacher: T
     for name, number in windows.items():
         shares[name] = shares.get(name, 0.0) + share * number / len(recordings)
     texts = sorted(shares)
-    embeddings = teacher.embeddings[[rows[text] for text in texts]]
-    return TextBank(texts, embeddings, torch.tensor([shares[text] for text in texts]))
+    rows = torch.stack([embeddings[text] for text in texts])
+    return TextBank(texts, rows, torch.tensor([shares[text] for text in texts]))
 
 
 __all__ = ["MixedDataset", "RecordingDataset", "add_recordings"]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from transformers import EvalPrediction
 
 from anymo_hf.training.descriptions import texts_by_span, texts_from_first_frame
 from anymo_hf.training.motion_text import pad_features
@@ -87,4 +89,11 @@ class TextBankCollator:
         return known[item["seed"] % len(known)] if known else -1
 
 
-__all__ = ["TextBank", "TextBankCollator"]
+def naming_metrics(prediction: EvalPrediction) -> dict[str, float]:
+    """How often the text of a window is the most probable one, of windows that have one."""
+    (logits, _), text_index = prediction.predictions, prediction.label_ids
+    is_described = text_index >= 0
+    return {"accuracy": float(np.mean(logits[is_described].argmax(axis=-1) == text_index[is_described]))}
+
+
+__all__ = ["TextBank", "TextBankCollator", "naming_metrics"]

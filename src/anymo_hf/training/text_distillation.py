@@ -3,6 +3,7 @@
 """What a model of sentences knows of words that no motion came with, taught while motion and texts are aligned."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,16 @@ class TeacherTexts:
                 "`embed_texts.py`."
             )
         return cls(texts, embeddings)
+
+    def embeddings_of(self, texts: Sequence[str]) -> torch.Tensor:
+        """Of these texts, shape `(num_texts, teacher_size)`; a `ValueError` names those that are not known."""
+        rows = {text: row for row, text in enumerate(self.texts)}
+        if missing := [text for text in texts if text not in rows]:
+            raise ValueError(
+                f"The teacher must know the words of every class, but lacks {missing}; run `embed_texts.py` with a "
+                "file that holds them, one a line."
+            )
+        return self.embeddings[[rows[text] for text in texts]]
 
     def draw(self, number: int, rng: np.random.Generator) -> tuple[list[str], torch.Tensor]:
         """Some texts, names of activities within a prompt, and their similarities, `(number, number)`."""
