@@ -2,18 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Damage to valid files: bytes, words and lines of texts, nodes of JSON, arrays and columns inside of containers."""
 
+import contextlib
 import io
 import json
 import re
 import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
+
+from anymo_hf.evaluation.har.matlab import read_matrix
 
 
 HOSTILE_WORDS = (
@@ -296,16 +300,42 @@ def mutate_parquet(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def mutate_mat(data: bytes, rng: np.random.Generator) -> bytes:
-    """A variable of a MATLAB file."""
+    """The matrix of a MATLAB file, or one of the words that tell types, sizes and flags."""
+    if rng.random() < 0.5:
+        return mutate_words(data, rng)
+    name, array = _find_matrix(data)
+    if array is None:  # damaged before
+        return mutate_bytes(data, rng)
+    changed = _choose((mutate_array(array, rng), {"x": array}, "text", [array, "x"]), rng)
+    name = name if rng.random() < 0.9 else "other"
+    saved = io.BytesIO()
     try:
-        content = {name: value for name, value in loadmat(io.BytesIO(data)).items() if not name.startswith("__")}
-        name = _choose(sorted(content), rng)
-        changed = _choose((mutate_array(content[name], rng), {"x": content[name]}, "text", [content[name], "x"]), rng)
-        saved = io.BytesIO()
-        savemat(saved, {name if rng.random() < 0.9 else "other": changed})
-    except Exception:  # damaged before
+        savemat(saved, {name: changed}, do_compression=rng.random() < 0.3)
+    except Exception:  # a type that MATLAB has not
         return mutate_bytes(data, rng)
     return saved.getvalue()
+
+
+def _find_matrix(data: bytes) -> tuple[str, np.ndarray | None]:
+    # Not by scipy, in which a damaged file ends the process.
+    for name in ("d_iner", "sensor_readings"):
+        with contextlib.suppress(ValueError):
+            return name, read_matrix(data, name)
+    return "", None
+
+
+def mutate_words(data: bytes, rng: np.random.Generator) -> bytes:
+    """One of the 32-bit words after the first 128 bytes, the nearer the more often; inside of compressed parts too."""
+    if data[128:132] == b"\x0f\0\0\0" and rng.random() < 0.8:
+        with contextlib.suppress(zlib.error):
+            packed = zlib.compress(mutate_words(bytes(128) + zlib.decompress(data[136:]), rng)[128:])
+            return data[:132] + struct.pack("<I", len(packed)) + packed
+    if len(data) < 132:
+        return mutate_bytes(data, rng)
+    last = (len(data) - 132) // 4
+    place = 128 + 4 * int(rng.integers(0, 1 + (last if rng.random() < 0.2 else min(last, 16))))
+    word = int(_choose((*range(20), 48, 64, 255, 256, 257, 2**16 + 1, 2**31 - 1, 2**31, 2**32 - 1), rng))
+    return data[:place] + struct.pack("<I", word) + data[place + 4 :]
 
 
 _FORMATS: dict[str, Callable[[bytes, np.random.Generator], bytes]] = {

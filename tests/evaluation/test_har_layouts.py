@@ -205,6 +205,16 @@ def test_umafall_layout(tmp_path):
         list(load_har_recordings(tmp_path, "umafall"))
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "\u00b2"])
+def test_a_damaged_sensor_number_in_umafalls_header_stands_for_no_sensor(tmp_path, number):
+    rows = [f"{1000 + 50 * i};{i};0;1;0;0;{sensor}" for i in range(5) for sensor in (2, 3)]
+    text = UMAFALL_HEADER.replace("; 2; WAIST", f"; {number}; WAIST") + "\n".join(rows) + "\n"
+    path = tmp_path / "UMAFall_Subject_07_ADL_Walking_2_2016-06-13_18-31-46.csv"
+    path.write_text(text, encoding="utf-8")
+    recording = load_one(tmp_path, "umafall")
+    assert [sensor.placement for sensor in recording.sensors] == ["right wrist"]
+
+
 SISFALL_ROWS = """ 17,-179, -99, -18,-504,-352,  76,-697,-279;
   15,-174, -90, -53,-568,-306,  48,-675,-254;
    1,-176, -81, -84,-613,-271,  -2,-668,-221;

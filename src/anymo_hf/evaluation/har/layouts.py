@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-from scipy.io import loadmat
 
 from anymo_hf.evaluation.har.catalogue import DSADS, HAPT, SISFALL_ADL, UTD_MHAD, WISDM_2019
+from anymo_hf.evaluation.har.matlab import read_matrix
 from anymo_hf.evaluation.har.recordings import SensorRun, label_spans
 from anymo_hf.processing.recording_anymo import ActivitySpan
 
@@ -218,7 +218,8 @@ def read_umafall(folder: Path) -> Iterator[list[SensorRun]]:
         subject, activity, trial, moment = found.groups()
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         header = [[part.strip() for part in line.lstrip("%").split(";")] for line in lines if line.startswith("%")]
-        places = {int(row[1]): row[2].lower() for row in header if len(row) > 3 and row[1].isdigit()}
+        # Compared with the table's float64; an int of hundreds of digits, or a raised two, is no such number.
+        places = {float(row[1]): row[2].lower() for row in header if len(row) > 3 and row[1].isdecimal()}
         try:
             text = "\n".join(line.rstrip("; ") for line in lines if line.strip() and not line.startswith("%"))
             rows = np.loadtxt(io.StringIO(text), delimiter=";", ndmin=2)
@@ -305,11 +306,11 @@ def interpolate(times: np.ndarray, source_times: np.ndarray, values: np.ndarray)
 def load_matlab(path: Path, variable: str, name: str) -> np.ndarray:
     """Six columns of a MATLAB file. Raises ValueError with file and remedy."""
     try:
-        values = np.asarray(loadmat(path)[variable], dtype=np.float64)
-    except Exception as error:  # scipy raises anything on a damaged file
-        raise ValueError(f"{path} is no {name} file with `{variable}` ({error!r}); download it again.") from error
-    if values.ndim != 2 or values.shape[1] != 6:
-        raise ValueError(f"{path}: `{variable}` must have 6 columns, but has shape {values.shape}.")
+        values = read_matrix(path.read_bytes(), variable)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is no {name} file with `{variable}` ({error}); download it again.") from error
+    if values.shape[1] != 6:
+        raise ValueError(f"{path}: `{variable}` must have 6 columns, but has shape {values.shape}; download it again.")
     return values
 
 
