@@ -7,8 +7,10 @@ Embeds texts with a model of sentences, for `instruction_tune.py --teacher_texts
     python training_scripts/embed_texts.py --texts training_scripts/activity_phrases.txt --data converted synthetic \
         --output teacher_texts.safetensors
 
-The texts are lines of files, and captions and activities of motion. `activity_phrases.txt` names what people do, after
-the headings of the Compendium of Physical Activities (https://pacompendium.com).
+The texts are lines of files, and captions and activities of motion. The name of an activity is embedded as sentences
+that have it ("A person is walking."), of which the mean is taken: teachers know sentences better than words.
+`activity_phrases.txt` names what people do, after the headings of the Compendium of Physical Activities
+(https://pacompendium.com).
 """
 
 import argparse
@@ -20,7 +22,7 @@ from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
 from anymo_hf.training.motion_text import MotionTextDataset
-from anymo_hf.training.text_distillation import TeacherTexts
+from anymo_hf.training.text_distillation import TeacherTexts, in_sentences
 
 
 BATCH_SIZE = 64
@@ -37,15 +39,18 @@ def gather_texts(files: list[Path], folders: list[Path]) -> list[str]:
 
 @torch.no_grad()
 def embed(texts: list[str], folder: str) -> torch.Tensor:
-    """Means over tokens, as the teacher was trained, of unit length."""
+    """Means over tokens, as the teacher was trained, then over the sentences of a name; of unit length."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     teacher = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-    embeddings = []
-    for first in tqdm(range(0, len(texts), BATCH_SIZE), desc="teacher", unit="batch"):
-        inputs = tokenizer(texts[first : first + BATCH_SIZE], padding=True, truncation=True, return_tensors="pt")
+    sentences = [(row, sentence) for row, text in enumerate(texts) for sentence in in_sentences(text)]
+    embeddings = torch.zeros(len(texts), teacher.config.hidden_size)
+    for first in tqdm(range(0, len(sentences), BATCH_SIZE), desc="teacher", unit="batch"):
+        rows, batch = zip(*sentences[first : first + BATCH_SIZE], strict=True)
+        inputs = tokenizer(list(batch), padding=True, truncation=True, return_tensors="pt")
         share = inputs["attention_mask"][..., None].float()
-        embeddings.append((teacher(**inputs).last_hidden_state * share).sum(dim=1) / share.sum(dim=1))
-    return F.normalize(torch.cat(embeddings), dim=-1)
+        means = (teacher(**inputs).last_hidden_state * share).sum(dim=1) / share.sum(dim=1)
+        embeddings.index_add_(0, torch.tensor(rows), F.normalize(means, dim=-1))
+    return F.normalize(embeddings, dim=-1)
 
 
 def main() -> None:

@@ -22,10 +22,10 @@ from transformers import AutoProcessor, HfArgumentParser, Trainer, TrainingArgum
 
 from anymo_hf import AnyMoForCausalLM
 from anymo_hf.checkpoints import find_last_checkpoint, save_trained, train_to_the_end
-from anymo_hf.prompts import LABEL_TEMPLATES, TURN_START
+from anymo_hf.prompts import TURN_START
 from anymo_hf.training import TeacherTexts
 from anymo_hf.training.motion_text import pad_rows, tokenise
-from anymo_hf.training.text_distillation import relational_loss
+from anymo_hf.training.text_distillation import in_sentences, relational_loss
 
 
 ANSWER_BEGINS = f"{TURN_START}assistant\n"
@@ -91,15 +91,7 @@ class TextTrainer(Trainer):
 
 def in_prompts(texts: TeacherTexts, chosen: np.ndarray) -> list[tuple[str, torch.Tensor]]:
     """Sentences alone, names of activities in every prompt."""
-    return [
-        (written, texts.embeddings[i])
-        for i in chosen.tolist()
-        for written in (
-            [texts.texts[i]]
-            if texts.texts[i].endswith(".")
-            else [template.replace("{}", texts.texts[i]) for template in LABEL_TEMPLATES]
-        )
-    ]
+    return [(written, texts.embeddings[i]) for i in chosen.tolist() for written in in_sentences(texts.texts[i])]
 
 
 def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None:

@@ -22,7 +22,7 @@ CHAT_TEMPLATE = """\
 
 CAPTION_QUESTION = "What does the person do?"
 # What is compared with a recording when an activity is looked for; the mean of their embeddings stands for it.
-LABEL_TEMPLATES = ("{}", "a person is {}", "the activity is {}")
+LABEL_TEMPLATES = ("A person is {}.", "Someone is {}.")
 OPTION_KEYS = string.ascii_lowercase
 # So often training says nothing of placements: users may not know them.
 PLACEMENTS_LEFT_OUT_SHARE = 0.2

@@ -16,7 +16,7 @@ from transformers import AutoProcessor, BertConfig, BertModel, PreTrainedTokeniz
 from anymo_hf import AnyMoForCausalLM
 from anymo_hf.prompts import LABEL_TEMPLATES
 from anymo_hf.training.motion_text import MotionTextCollator, MotionTextDataset
-from anymo_hf.training.text_distillation import TeacherTexts, relational_loss
+from anymo_hf.training.text_distillation import TeacherTexts, in_sentences, relational_loss
 
 
 def make_texts() -> TeacherTexts:
@@ -53,6 +53,12 @@ def test_activities_are_drawn_within_prompts_and_sentences_alone():
     assert similarities[walking, strolling].item() == pytest.approx(math.cos(0.2), abs=1e-6)
 
 
+def test_names_are_put_into_sentences_and_sentences_are_not():
+    assert in_sentences("lying on the back") == ["A person is lying on the back.", "Someone is lying on the back."]
+    for sentence in ("someone writes.", "A human is walking"):  # people leave full stops out
+        assert in_sentences(sentence) == [sentence]
+
+
 def test_files(tmp_path):
     make_texts().save(tmp_path / "texts.safetensors")
     loaded = TeacherTexts.from_file(tmp_path / "texts.safetensors")
@@ -86,24 +92,28 @@ def test_neighbourhoods_are_learned(parts, base):  # noqa: F811
 
 
 def test_a_script_embeds_and_another_learns(parts, base, tmp_path, monkeypatch, capsys):  # noqa: F811
-    words = {word: i for i, word in enumerate(["[UNK]", "[PAD]", "a", "person", "walks", ".", "walking"])}
+    words = ["[UNK]", "[PAD]", "a", "person", "walks", ".", "walking", "A", "Someone", "is"]
+    words = {word: i for i, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]")
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     teacher = BertModel(BertConfig(vocab_size=len(words), **sizes)).eval()
     tokenizer.save_pretrained(tmp_path / "teacher"), teacher.save_pretrained(tmp_path / "teacher")
-    (tmp_path / "phrases.txt").write_text("walking\n\na person walks\nwalking\n")
+    (tmp_path / "phrases.txt").write_text("walking\n\na person walks.\nwalking\n")
     path = tmp_path / "texts.safetensors"
     command = ["embed_texts", "--texts", str(tmp_path / "phrases.txt"), "--output", str(path)]
     monkeypatch.setattr(sys, "argv", [*command, "--teacher", str(tmp_path / "teacher")])
     script = load_script("embed_texts")
     script.main()
     found = TeacherTexts.from_file(path)
-    assert found.texts == ["a person walks", "walking"]
-    with torch.no_grad():
-        alone = teacher(torch.tensor([[words["walking"]]])).last_hidden_state[0, 0]
-    torch.testing.assert_close(found.embeddings[1], alone / alone.norm())  # padding beside it counts in nothing
+    assert found.texts == ["a person walks.", "walking"]
+    total = 0.0
+    for sentence in (["A", "person", "is", "walking", "."], ["Someone", "is", "walking", "."]):
+        with torch.no_grad():
+            alone = teacher(torch.tensor([[words[word] for word in sentence]])).last_hidden_state[0].mean(dim=0)
+        total = total + alone / alone.norm()  # padding beside it counts in nothing
+    torch.testing.assert_close(found.embeddings[1], total / total.norm())
 
     monkeypatch.setattr(sys, "argv", [*command, "--data", parts.data, "--teacher", str(tmp_path / "teacher")])
     script.main()

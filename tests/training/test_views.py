@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 def ideal(monkeypatch):
     """No device errors, and nothing that only some views lack."""
     monkeypatch.setattr(views, "DEVICES", ("ideal",))
-    for share in ("NO_GYROSCOPE", "NO_GRAVITY", "LOW_RATE", "ALL_VISIBLE", "SOFT_TISSUE"):
+    for share in ("NO_GYROSCOPE", "NO_GRAVITY", "LOW_RATE", "ALL_VISIBLE", "SOFT_TISSUE", "NOISY"):
         monkeypatch.setattr(views, f"{share}_SHARE", 0.0)
 
 
@@ -70,7 +70,7 @@ def test_what_segments_feel_comes_with_an_item(folder):
 
 
 def test_ideal_values_are_view_one_without_errors(folder, monkeypatch):
-    for share in ("NO_GYROSCOPE_SHARE", "NO_GRAVITY_SHARE", "LOW_RATE_SHARE", "SOFT_TISSUE_SHARE"):
+    for share in ("NO_GYROSCOPE_SHARE", "NO_GRAVITY_SHARE", "LOW_RATE_SHARE", "SOFT_TISSUE_SHARE", "NOISY_SHARE"):
         monkeypatch.setattr(views, share, 0.0)
     monkeypatch.setattr(views, "DEVICES", ("ideal",))
     dataset = PairedViewDataset(folder, return_kinematics=True)
@@ -177,6 +177,16 @@ def test_few_are_visible(folder, ideal):
         counts += [dataset[index]["visible_segments"].sum(dim=1) for index in range(len(dataset))]
     counts = torch.cat(counts)
     assert set(counts.tolist()) == {1, 2, 3, 4, 5}
+
+
+def test_cheap_devices_are_noisy(folder, ideal, monkeypatch):
+    dataset = PairedViewDataset(folder, cross_view=False, rotation=False)
+    monkeypatch.setattr(views, "NOISY_SHARE", 1.0)
+    monkeypatch.setattr(views, "NOISE_EXPONENTS", ((-1.0, -1.0), (-2.0, -2.0)))
+    item = dataset[0]
+    noise = (item["input_values"][0] - item["input_values"][1])[item["input_values_mask"][0, :, 0, 0]]
+    assert noise[..., :3].std().item() == pytest.approx(0.1, rel=0.05)
+    assert noise[..., 3:].std().item() == pytest.approx(0.01, rel=0.05)
 
 
 @pytest.mark.parametrize("rate", [20.0, 50.0])

@@ -69,12 +69,22 @@ def covering_texts(texts: Sequence[TextSpan], start: float, end: float) -> list[
     return sorted(covering, key=lambda text: -overlaps[text])
 
 
-def texts_by_span(texts: Sequence[TextSpan]) -> list[tuple[float, list[str]]]:
-    """Seconds of every stretch that texts describe, and its activity, or its captions where none is named."""
+def texts_by_span(texts: Sequence[TextSpan]) -> list[tuple[float, dict[str, float]]]:
+    """
+    Seconds of every stretch that texts describe, and the share of each: half is the activity's, half the captions'.
+
+    Labels with a style stand for captions elsewhere; beside an activity they do not count.
+    """
     spans = []
     for start, end in dict.fromkeys((text.start, text.end) for text in texts):
-        captions, activity = describe([text for text in texts if (text.start, text.end) == (start, end)])
-        spans.append((end - start, [activity] if activity else captions))
+        inside = [text for text in texts if (text.start, text.end) == (start, end)]
+        captions, activity = describe(inside)
+        if activity and not any(text.kind == "caption" for text in inside):
+            captions = []
+        shares = dict.fromkeys(captions, (0.5 if activity else 1.0) / max(len(captions), 1))
+        if activity:
+            shares[activity] = shares.get(activity, 0.0) + (0.5 if captions else 1.0)
+        spans.append((end - start, shares))
     return spans
 
 

@@ -42,8 +42,8 @@ class TextBank:
         seconds: dict[str, float] = {}
         for path in paths:
             for duration, texts in texts_by_span(texts_from_first_frame(path)):
-                for text in texts:
-                    seconds[text] = seconds.get(text, 0.0) + duration / len(texts)
+                for text, share in texts.items():
+                    seconds[text] = seconds.get(text, 0.0) + duration * share
         rows = {text: row for row, text in enumerate(teacher.texts)}
         texts = sorted(text for text in seconds if text in rows)
         if not texts:
@@ -83,10 +83,13 @@ class TextBankCollator:
         }
 
     def _choose(self, item: dict) -> int:
-        """The activity, or one of the captions where none is named; -1 where the bank has neither."""
-        texts = [item["activity"]] if item["activity"] else item["texts"]
-        known = [self.text_bank.index[text] for text in texts if text in self.text_bank.index]
-        return known[item["seed"] % len(known)] if known else -1
+        """In half of the windows the activity, in the others one of the captions; -1 where the bank has neither."""
+        captions = [self.text_bank.index[text] for text in item["texts"] if text in self.text_bank.index]
+        activity = self.text_bank.index.get(item["activity"])
+        choice, half = divmod(item["seed"], 2)
+        if activity is not None and (half or not captions):
+            return activity
+        return captions[choice % len(captions)] if captions else -1
 
 
 def naming_metrics(prediction: EvalPrediction) -> dict[str, float]:

@@ -16,6 +16,16 @@ from safetensors.torch import save_file
 from anymo_hf.prompts import LABEL_TEMPLATES
 
 
+def is_sentence(text: str) -> bool:
+    """Whether a text stands for itself; names of activities are put into sentences before anybody compares them."""
+    return text.endswith(".") or text[:1].isupper()
+
+
+def in_sentences(text: str) -> list[str]:
+    """A sentence alone, the name of an activity in every one of `LABEL_TEMPLATES`."""
+    return [text] if is_sentence(text) else [template.replace("{}", text) for template in LABEL_TEMPLATES]
+
+
 @dataclass
 class TeacherTexts:
     """
@@ -23,7 +33,7 @@ class TeacherTexts:
 
     Args:
         texts (`list[str]`):
-            Names of activities, and sentences, which end with a full stop.
+            Names of activities, and sentences; `in_sentences` tells which is which.
         embeddings (`torch.FloatTensor` of shape `(num_texts, teacher_size)`):
             Of unit length.
     """
@@ -70,7 +80,7 @@ class TeacherTexts:
         texts = [self.texts[i] for i in chosen]
         templates = [LABEL_TEMPLATES[i] for i in rng.integers(len(LABEL_TEMPLATES), size=len(texts))]
         texts = [
-            text if text.endswith(".") else template.replace("{}", text)
+            text if is_sentence(text) else template.replace("{}", text)
             for text, template in zip(texts, templates, strict=True)
         ]
         return texts, embeddings @ embeddings.T
@@ -102,4 +112,4 @@ def relational_loss(features: torch.Tensor, teacher_similarities: torch.Tensor, 
     return F.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
-__all__ = ["TeacherTexts", "relational_loss"]
+__all__ = ["TeacherTexts", "in_sentences", "is_sentence", "relational_loss"]

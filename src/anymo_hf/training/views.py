@@ -40,7 +40,9 @@ LOW_RATE_SHARE = 0.4
 CALIBRATED_SHARE = 0.4  # of these views
 TRUSTED_SHARE = 0.2  # mounted anyhow, and taken as they are all the same
 SOFT_TISSUE_SHARE = 0.5  # of all views
+NOISY_SHARE = 0.4  # of devices worse than any preset: their noise hides who sways from who rests
 LOW_RATES = (20.0, 25.0, 30.0, 40.0, 50.0)  # Hz, of devices that sample less often than the model does
+NOISE_EXPONENTS = (-2.0, -0.6), (-3.0, -1.0)  # of ten: 0.01 to 0.25 m/s^2 and 0.001 to 0.1 rad/s
 DEVICES = ("phone", "watch", "aria_gen1", "xsens", "lab")
 LONGEST_WINDOW_SHARE = 0.5
 OPERATOR_FRAMES = 300
@@ -360,7 +362,7 @@ def _measure(
     kinematics: SegmentKinematics, placements: Placements, rng: np.random.Generator, generator, as_worn: bool
 ) -> torch.Tensor:
     """Readings of a view, shape `(num_frames, 23, 6)`, NaN where there are none; `as_worn` with what users lack."""
-    draws = rng.random(4)  # drawn for both kinds of view, so that neither changes the other
+    draws = rng.random(7)  # drawn for both kinds of view, so that neither changes the other
     gravity = not (as_worn and draws[0] < NO_GRAVITY_SHARE)
     errors = SensorErrors.preset(DEVICES[rng.integers(len(DEVICES))])
     rate = LOW_RATES[rng.integers(len(LOW_RATES))]
@@ -368,6 +370,10 @@ def _measure(
     imu = simulate_imu(kinematics, placements, errors, generator, gravity, soft_tissue)
     if as_worn and draws[1] < LOW_RATE_SHARE:
         imu = _as_sampled_at(rate, imu)
+    if as_worn and draws[4] < NOISY_SHARE:
+        low, high = np.array(NOISE_EXPONENTS).T
+        scales = torch.from_numpy(10 ** (low + draws[5:] * (high - low))).float()
+        imu += scales.repeat_interleave(3) * torch.randn(imu.shape, generator=generator)
     if as_worn and draws[2] < NO_GYROSCOPE_SHARE:
         imu[..., 3:] = torch.nan
     return imu

@@ -54,6 +54,7 @@ _EXERCISES = {
         (0.0, 0.0), (0, 2), (-6, 0), "reach",
     ),
 }  # fmt: skip
+_SOFT_REACH = 0.01  # m over which a leg in the air stops to stretch
 _SOFT_LEAN = 0.05  # of the leg's length, over which a jumper's trunk begins to lean as the legs bend
 
 
@@ -246,8 +247,8 @@ def plan_jump(
     )
     toes = -38.0
     above = ankle_above_ball(toes, offsets)[1]
-    stretched = 0.975 * sum(leg_lengths(offsets)[:2]) + above
-    # At take-off the leg is nearly straight and the foot stands on its ball.
+    stretched = 0.96 * sum(leg_lengths(offsets)[:2]) + above
+    # At take-off the foot stands on its ball, and the leg is as straight as it can be without a snap of the knee.
     height = (1 - active) * standing_height(offsets) + active * (stretched - take_off + bounce)
     contacts = np.stack([np.minimum(heel_down, touching), touching], axis=1)[:, None].repeat(2, axis=1)
     _jumping_legs(angles, name, "right", height, bounce - take_off, active, toes, offsets, contacts)
@@ -265,10 +266,10 @@ def _jumping_legs(angles, name, side, height, rise, active, toes, offsets, conta
     """Legs that push off the floor; in the air they hang a little bent."""
     leg = sum(leg_lengths(offsets)[:2])
     # The lower the pelvis, the flatter the foot.
-    low = smooth_step(-rise / (0.10 if name == "jump" else 0.3))
+    low = smooth_step(-rise / 0.18)
     pitch = toes * active * (1 - low)
     behind, above = ankle_above_ball(pitch, offsets)
-    down = np.minimum(height - above, 0.975 * leg)
+    down = 0.975 * leg - _SOFT_REACH * np.logaddexp(0.0, (0.975 * leg - height + above) / _SOFT_REACH)
     forward = ankle_above_ball(0.0, offsets)[0] - behind - 0.02 * active
     # The trunk comes up softly: were it to stop with the legs, the head would be jerked.
     lean = 60 * _SOFT_LEAN * np.logaddexp(0.0, (0.95 - (height - above) / leg) / _SOFT_LEAN) * active
@@ -317,13 +318,13 @@ def _jumping_arms(angles, name, phase, active, rng) -> None:
 def plan_cycle(
     duration: float = 8.0, seed: int = 0, frame_rate: float = 120.0, bone_offsets: np.ndarray | None = None
 ) -> MotionPlan:
-    """A person on a bicycle: feet on circling pedals (0.17 m), 55 to 95 turns a minute, hands on the bars."""
+    """A person on a bicycle: feet on circling pedals (0.17 m), 40 to 90 turns a minute, hands on the bars."""
     times, rng, offsets = begin(duration, seed, 70, frame_rate, bone_offsets)
     angles = add_sway(standing_angles(times, rng), times, rng)
-    rate, leg = rng.uniform(55, 95) / 60, sum(leg_lengths(offsets)[:2])
+    rate, leg = rng.uniform(40, 90) / 60, sum(leg_lengths(offsets)[:2])
     phase = rate * times + 0.02 * smooth_noise(times, rng, 0.05, 0.5) + rng.uniform(0, 1)
     lean = rng.uniform(10, 35)
-    rock = rng.uniform(0.5, 2.5) * np.sin(2 * np.pi * phase)
+    rock = rng.uniform(0.5, 6.0) * np.sin(2 * np.pi * phase)
     mix_angles(angles, 1.0, pelvis_tilt=0.5 * lean + 0.2 * rock, trunk_flexion=0.5 * lean, pelvis_obliquity=0.8 * rock,
                trunk_bending=rock, neck_flexion=-0.6 * lean, hip_rotation=0.0)  # fmt: skip
     for side, lag in (("left", 0.0), ("right", 0.5)):
@@ -359,12 +360,13 @@ def plan_row(
     lean = catch + (finish - catch) * body
     mix_angles(angles, 1.0, pelvis_tilt=0.7 * lean, trunk_flexion=8 + 0.3 * lean, neck_flexion=-0.4 * lean,
                hip_rotation=0.0)  # fmt: skip
-    ankles = leg * (0.51 + 0.42 * legs)
+    ankles = leg * (0.93 - 0.42 * rng.uniform(0.6, 1.0) * (1 - legs))
+    pull = rng.uniform(0.4, 1.0) * arms
     for side in ("left", "right"):
         place_leg(angles, side, ankles, 0.16, 35 - 20 * (1 - legs), offsets)
         pose_arm(angles, side, "row_out", 1.0, np.array([-0.3 * 20, 0, 0, 0, 0]))
-        pose_arm(angles, side, "row_in", arms)
-    shift_angles(angles, shoulder_flexion=-0.4 * (1 - arms) * (lean - 10))
+        pose_arm(angles, side, "row_in", pull)
+    shift_angles(angles, shoulder_flexion=-0.4 * (1 - pull) * (lean - 10))
     words = ("A person rows on a rowing machine.", "Someone is rowing.", "The person pulls the oars back and forth.")
     texts = describe("rowing", words, duration, rng)
     # The feet are fixed to the machine, so the seat slides away as the legs stretch.

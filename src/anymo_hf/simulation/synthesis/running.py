@@ -216,7 +216,7 @@ def plan_stairs(
         raise ValueError(f"Stairs need 2 to 30 steps, but `num_steps` is {num_steps}.")
     rng, offsets = np.random.default_rng([seed, 81, up]), bones(bone_offsets)
     rise, tread = rng.uniform(0.15, 0.19), rng.uniform(0.26, 0.32)
-    lasts = rng.uniform(0.52, 0.90) if up else rng.uniform(0.47, 0.82)
+    lasts = rng.uniform(0.52, 1.05) if up else rng.uniform(0.47, 0.95)
     duration = 1.4 + lasts * (num_steps + 1.3)
     times = clock(duration, frame_rate)
     lead = int(rng.integers(2))
@@ -228,13 +228,14 @@ def plan_stairs(
     # The push of the landed leg: sharp downwards, gentle upwards.
     phase = np.arange(256) / 256
     away = np.abs((phase - (0.2 if not up else 0.3) + 0.5) % 1 - 0.5)
-    force = 1 + (0.85 if not up else 0.4) * np.exp(-((away / (0.13 if not up else 0.2)) ** 2))
+    force = 1 + (rng.uniform(0.4, 0.85) if not up else 0.4) * np.exp(-((away / (0.13 if not up else 0.2)) ** 2))
     landed = (times - 0.7) / lasts - 0.8
-    style = draw_shock(rng, lasts, 7.5 if up else 9.5, 0.8)
+    style = draw_shock(rng, lasts, 4.0 if up else 7.5, 0.8)
     displacement, velocity = shock_motion(style["blow"], lasts, (landed + lead) / 2)
     bounce = evaluate_series(bounce_series(force, 8), landed) * lasts**2 + displacement[:, 2]
     height = (
-        standing_height(offsets) * (1 - (0.025 if up else 0.055) * active)
+        # So low that no leg is stretched before it lands: a knee near its end would have to snap.
+        standing_height(offsets) * (1 - (0.05 if up else 0.056) * active)
         + (1 if up else -1) * rise * climb
         + active * bounce
     )
@@ -295,6 +296,6 @@ def _stair_feet(times, num_steps, lasts, rise, tread, lead, up) -> tuple[np.ndar
         air = smooth_step((time + 0.05) / 0.08) * smooth_step((1.05 - time) / 0.08)
         contacts[:, foot] *= (1 - air)[:, None]
         if not up:  # the ball lands first, and the heel leaves first: no ankle bends as far as the shank leans
-            pitches[:, foot] -= 33 * smooth_step((time + 0.42) / 0.4) * smooth_step((0.55 - time) / 0.5)
+            pitches[:, foot] -= 42 * smooth_step((time + 0.42) / 0.4) * smooth_step((0.55 - time) / 0.5)
             contacts[:, foot, 0] *= 1 - smooth_step((time + 0.35) / 0.1) * smooth_step((1.2 - time) / 0.1)
     return ways, floors, contacts, pitches
