@@ -407,3 +407,20 @@ def test_anymo_bench(tmp_path):
     assert np.isnan(recording.sensors[1].values[5]).all() and np.isfinite(recording.sensors[0].values).all()
     assert recording.sensors[0].sampling_rate == pytest.approx(60)
     assert find_har_datasets(folder)[0][0].classes == ("washing dishes", "walking")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        ("utd_mhad", "a28_s1_t1_inertial.mat"),
+        ("usc_had", "Subject3/about.mat"),
+        ("sisfall_adl", "D20_SA01_R01.txt"),
+        ("wisdm2019", "data_1600_accel_phone (copy).txt"),
+    ],
+)
+def test_a_foreign_file_is_told(tmp_path, dataset, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("")
+    with pytest.raises(ValueError, match="is not named like a file of this set; restore the published name"):
+        list(load_har_recordings(tmp_path, dataset))

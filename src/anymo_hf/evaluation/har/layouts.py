@@ -70,7 +70,7 @@ def read_hapt(folder: Path) -> Iterator[list[SensorRun]]:
         raise ValueError(f"{path} has labels beyond 1 to {len(HAPT_LABELS)} or rows out of order; download it again.")
     table = table.astype(int)
     for path in find_files(folder, "acc_exp*_user*.txt"):
-        experiment, subject = map(int, re.fullmatch(r"acc_exp(\d+)_user(\d+)\.txt", path.name).groups())
+        experiment, subject = map(int, parse_name(path, r"acc_exp(\d+)_user(\d+)\.txt"))
         gyro = path.with_name(path.name.replace("acc_", "gyro_", 1))
         values = _side_by_side(load_numbers(path, " ", 3) * STANDARD_GRAVITY, load_numbers(gyro, " ", 3), path)
         codes = np.zeros(len(values), dtype=int)
@@ -116,7 +116,7 @@ def read_wisdm(folder: Path) -> Iterator[list[SensorRun]]:
     rad/s. The gyroscope, on its own time stamps, is interpolated to the accelerometer's; across holes it is missing.
     """
     for path in find_files(folder, "data_*_accel_*.txt"):
-        subject, device = re.fullmatch(r"data_(\d+)_accel_(phone|watch)\.txt", path.name).groups()
+        subject, device = parse_name(path, r"data_(\d+)_accel_(phone|watch)\.txt")
         gyro_path = path.parent.parent / "gyro" / path.name.replace("accel", "gyro")
         accel = _load_wisdm(path)
         gyro = _load_wisdm(gyro_path) if gyro_path.exists() else {}
@@ -162,7 +162,7 @@ def read_utd_mhad(folder: Path) -> Iterator[list[SensorRun]]:
     21 and thigh from 22, in `xiyuanzh/UniMTS` @ 3d27af0c, data.py.
     """
     for path in find_files(folder, "a*_s*_t*_inertial.mat"):
-        action, subject, _ = map(int, re.fullmatch(r"a(\d+)_s(\d+)_t(\d+)_inertial\.mat", path.name).groups())
+        action, subject, _ = map(int, parse_name(path, r"a([1-9]|1\d|2[0-7])_s(\d+)_t(\d+)_inertial\.mat"))
         values = load_matlab(path, "d_iner", "UTD-MHAD") * np.array([STANDARD_GRAVITY] * 3 + [DEGREE] * 3)
         times = np.arange(len(values)) / 50
         spans = label_spans(times, np.zeros(len(times), dtype=int), [UTD_LABELS[action]])
@@ -253,11 +253,11 @@ def read_sisfall_adl(folder: Path) -> Iterator[list[SensorRun]]:
     `17,-179,-99,-18,...` times 32/2^13 g and 4000/2^16 deg/s is the first of `data/har` (0.651 m/s^2, -0.0192 rad/s).
     """
     for path in find_files(folder, "D[0-9][0-9]_S[AE][0-9][0-9]_R[0-9][0-9].txt"):
-        code, subject, _ = path.stem.split("_")
+        code, subject = parse_name(path, r"D(0[1-9]|1\d)_(S[AE]\d\d)_R\d\d\.txt")
         counts = load_numbers(path, ",", 9)
         values = np.concatenate([counts[:, :3] * SISFALL_FORCE, counts[:, 3:6] * SISFALL_RATE], axis=1)
         times = np.arange(len(values)) / 200
-        spans = label_spans(times, np.zeros(len(times), dtype=int), [SISFALL_LABELS[int(code[1:])]])
+        spans = label_spans(times, np.zeros(len(times), dtype=int), [SISFALL_LABELS[int(code)]])
         yield [SensorRun(subject, path.stem, "waist (belt buckle)", times, values, spans)]
 
 
@@ -267,6 +267,14 @@ def find_files(folder: Path, pattern: str) -> list[Path]:
     if not found:
         raise ValueError(f"{folder} holds no `{pattern}`; give the folder into which the set was unpacked.")
     return found
+
+
+def parse_name(path: Path, pattern: str) -> tuple[str, ...]:
+    """The groups of a pattern in a file's name. Raises ValueError with file and remedy."""
+    found = re.fullmatch(pattern, path.name)
+    if found is None:
+        raise ValueError(f"{path} is not named like a file of this set; restore the published name or take it away.")
+    return found.groups()
 
 
 def find_one(folder: Path, name: str) -> Path:

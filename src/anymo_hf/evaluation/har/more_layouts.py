@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Further sets of the paper and its peers whose layout a public source proves."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from anymo_hf.evaluation.har.declaration import HarDataset
-from anymo_hf.evaluation.har.layouts import DEGREE, STANDARD_GRAVITY, find_files, load_matlab, load_numbers
+from anymo_hf.evaluation.har.layouts import (
+    DEGREE,
+    STANDARD_GRAVITY,
+    find_files,
+    load_matlab,
+    load_numbers,
+    parse_name,
+)
 from anymo_hf.evaluation.har.recordings import SensorRun, label_spans
 
 
@@ -240,7 +246,7 @@ def read_usc_had(folder: Path) -> Iterator[list[SensorRun]]:
     `xiyuanzh/UniMTS` @ 3d27af0c, data.py.
     """
     for path in find_files(folder, "Subject*/a*t*.mat"):
-        activity = int(re.fullmatch(r"a(\d+)t\d+", path.stem)[1])
+        activity = int(*parse_name(path, r"a([1-9]|1[0-2])t\d+\.mat"))
         subject = path.parent.name.removeprefix("Subject")
         values = load_matlab(path, "sensor_readings", "USC-HAD")
         values = values * np.array([STANDARD_GRAVITY] * 3 + [DEGREE] * 3)
