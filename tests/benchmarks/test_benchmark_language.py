@@ -90,7 +90,7 @@ def test_a_pipeline_that_forgets_labels_misses_the_goal(parts):
 
     model, processor = parts
     goal = language.GOALS[language.TEXTS]
-    assert texts(language.TimedPipeline(model, processor=processor, device="cpu")) == goal == 60
+    assert texts(language.TimedPipeline(model, processor=processor, device="cpu")) == goal == 40
     assert texts(Forgetful(model, processor=processor, device="cpu")) == 2 * goal  # 3 windows are two calls
 
 

@@ -266,7 +266,7 @@ def _jumping_legs(angles, name, side, height, rise, active, toes, offsets, conta
     """Legs that push off the floor; in the air they hang a little bent."""
     leg = sum(leg_lengths(offsets)[:2])
     # The lower the pelvis, the flatter the foot.
-    low = smooth_step(-rise / 0.18)
+    low = smooth_step(-rise / (0.18 if name == "jump" else 0.3))
     pitch = toes * active * (1 - low)
     behind, above = ankle_above_ball(pitch, offsets)
     down = 0.975 * leg - _SOFT_REACH * np.logaddexp(0.0, (0.975 * leg - height + above) / _SOFT_REACH)
