@@ -2,23 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`average_weights.py`: the mean of literal weights, in both folders."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from processes import load_script
 from safetensors.torch import save_file
 
 from anymo_hf import AnyMoGraphEncoder, AnyMoGraphEncoderConfig, AnyMoGraphEncoderForTextAlignment
-
-
-def load_script():
-    path = Path(__file__).resolve().parents[2] / "training_scripts" / "average_weights.py"
-    specification = importlib.util.spec_from_file_location("average_weights", path)
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
-    return script
 
 
 def write_run(folder, value, hidden_size=4):
@@ -35,7 +26,7 @@ def test_mean_of_literal_weights(tmp_path, monkeypatch):
     runs = [str(write_run(tmp_path / str(value), value)) for value in (1.0, 2.0, 6.0)]
     command = ["average_weights", "--output_dir", str(tmp_path / "mean"), "--runs"]
     monkeypatch.setattr(sys, "argv", [*command, *runs])
-    load_script().main()
+    load_script("average_weights").main()
     whole = AnyMoGraphEncoderForTextAlignment.from_pretrained(tmp_path / "mean" / "text_alignment")
     encoder = AnyMoGraphEncoder.from_pretrained(tmp_path / "mean" / "graph_encoder")
     for parameter in (*whole.parameters(), *encoder.parameters()):
@@ -49,9 +40,9 @@ def test_what_cannot_be_averaged_is_told(tmp_path, monkeypatch, capsys):
     command = ["average_weights", "--output_dir", str(tmp_path / "mean"), "--runs"]
     monkeypatch.setattr(sys, "argv", [*command, str(small), str(large)])
     with pytest.raises(ValueError, match="same shapes, but run 1 differs"):
-        load_script().main()
+        load_script("average_weights").main()
     for runs, message in (([small], "at least 2 runs"), ([small, tmp_path / "none"], "must hold `text_alignment`")):
         monkeypatch.setattr(sys, "argv", [*command, *map(str, runs)])
         with pytest.raises(SystemExit):
-            load_script().main()
+            load_script("average_weights").main()
         assert message in capsys.readouterr().err

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of the whole model on a few synthetic recordings: what moves, what is learned, restarts, adapters."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from processes import load_script
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoProcessor, TrainingArguments
 
@@ -29,15 +29,7 @@ from anymo_hf.simulation.synthesis.folder import synthesise_motions
 from anymo_hf.training.motion_text import MotionTextCollator, MotionTextDataset, pad_features
 
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "training_scripts"
 FROZEN = ("model.graph_encoder.", "model.motion_tokenizer.")
-
-
-def load_script(name: str):
-    specification = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

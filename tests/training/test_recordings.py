@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real recordings as training data: what a window holds, what is left out, and shares that can be counted by hand."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from processes import load_script
 from transformers import TrainingArguments
 
 from anymo_hf import AnyMoGraphEncoder, AnyMoGraphEncoderConfig, AnyMoGraphEncoderForTextAlignment
@@ -172,16 +172,8 @@ def test_texts_are_as_frequent_as_they_are_met(sets):
         add_recordings(bank, recordings, TeacherTexts(["walking"], torch.eye(3)[:1]), share=0.5)
 
 
-def load_script():
-    path = Path(__file__).resolve().parents[2] / "training_scripts" / "align_graph_encoder.py"
-    specification = importlib.util.spec_from_file_location("align_graph_encoder", path)
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
-    return script
-
-
 def test_the_script_wants_to_know_what_is_tested_on():
-    script = load_script()
+    script = load_script("align_graph_encoder")
     with pytest.raises(ValueError, match="say nothing about other sensors and people"):
         script.ScriptArguments("encoder", ["data"], "teacher", recordings="har")
     with pytest.raises(ValueError, match="needs the folder of `--recordings`"):
@@ -194,7 +186,7 @@ def test_the_script_notes_what_was_trained_on(sets, tmp_path):
     texts = sorted({*motion.activities, *motion.captions, "walking", "hopping"})
     TeacherTexts(texts, torch.nn.functional.normalize(torch.randn(len(texts), 12), dim=-1)).save(tmp_path / "teacher")
     AnyMoGraphEncoder(AnyMoGraphEncoderConfig.small()).save_pretrained(tmp_path / "encoder")
-    script = load_script()
+    script = load_script("align_graph_encoder")
     arguments = TrainingArguments(
         str(tmp_path / "out"), max_steps=2, per_device_train_batch_size=4, use_cpu=True, disable_tqdm=True
     )

@@ -2,28 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training scripts on a few synthetic recordings: they run, they move weights, they go on where they stopped."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import torch
+from processes import load_script
 from transformers import AutoFeatureExtractor, AutoModel, TrainingArguments
 
 from anymo_hf import AnyMoGraphEncoder, AnyMoGraphEncoderConfig, AnyMoGraphEncoderForTextAlignment
 from anymo_hf.simulation.conversion import load_kinematics
 from anymo_hf.simulation.synthesis.folder import synthesise_motions
 from anymo_hf.training import MotionTextDataset, TeacherTexts
-
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "training_scripts"
-
-
-def load_script(name: str):
-    specification = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -112,4 +112,4 @@ def relational_loss(features: torch.Tensor, teacher_similarities: torch.Tensor, 
     return F.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
-__all__ = ["TeacherTexts", "in_sentences", "is_sentence", "relational_loss"]
+__all__ = ["TeacherTexts", "in_sentences", "relational_loss"]
