@@ -9,6 +9,8 @@ Teaches a pre-trained graph encoder to tell activities apart, by what a model of
         --teacher_texts teacher_texts.safetensors --output_dir aligned --max_steps 2000 \
         --per_device_train_batch_size 32 --learning_rate 1e-3 --warmup_steps 50 --lr_scheduler_type cosine
 
+`--cutoff 4` smooths readings before the network, from then on: simulated and real motion differ most above.
+
 Only what the sensors of a window need is computed, so that a step costs less than half of one of pre-training. Started
 again with the same `--output_dir` it goes on from the last checkpoint. The encoder is written to
 `<output_dir>/graph_encoder`, the whole with its map to sentence embeddings to `<output_dir>/text_alignment`, where
@@ -48,6 +50,9 @@ class ScriptArguments:
     data: list[str] = field(metadata={"help": "folders of converted or synthetic motion with texts"})
     teacher_texts: str = field(metadata={"help": "file that embed_texts.py wrote"})
     held_out_share: float = field(default=0.05, metadata={"help": "share of the subjects to validate on"})
+    cutoff: float | None = field(
+        default=None, metadata={"help": "smooth readings above so many hertz away; None keeps that of the encoder"}
+    )
     recordings: str | None = field(default=None, metadata={"help": "folder of labelled real recordings to add"})
     left_out: list[str] = field(default_factory=list, metadata={"help": "sets of it to test on, never trained on"})
     recordings_share: float = field(default=0.5, metadata={"help": "of the windows, the share of real ones"})
@@ -87,8 +92,9 @@ def main(script_args: ScriptArguments, training_args: TrainingArguments) -> None
         train_dataset = MixedDataset(train_dataset, recordings, script_args.recordings_share)
         print(f"{recordings.minutes:.0f} minutes of recordings of {len(recordings.datasets)} sets")
     print(f"{len(text_bank.texts)} texts for {dataset.minutes:.0f} minutes of motion")
+    changes = {} if script_args.cutoff is None else {"cutoff": script_args.cutoff}
     model = AnyMoGraphEncoderForTextAlignment.from_pretrained(
-        script_args.encoder, text_embedding_size=text_bank.embeddings.shape[1]
+        script_args.encoder, text_embedding_size=text_bank.embeddings.shape[1], **changes
     )
     trainer = Trainer(
         model=model,

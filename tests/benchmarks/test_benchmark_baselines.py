@@ -139,7 +139,7 @@ def test_group_norm_by_hand():
 
 
 def catch_placements(monkeypatch, module, name):
-    """What `simulate_imu` or `_measure` is called with; both take kinematics and placements first."""
+    """What `simulate_imu` or `measure_view` is called with; both take kinematics and placements first."""
     seen, function = [], getattr(module, name)
 
     def watch(kinematics, placements, *args, **kwargs):
@@ -176,7 +176,7 @@ def test_unimts_sees_joints_turned_at_random(folder, monkeypatch):
 
 
 def test_imu2clip_sees_one_sensor_anywhere(folder, monkeypatch):
-    seen = catch_placements(monkeypatch, motion_text, "_measure")
+    seen = catch_placements(monkeypatch, motion_text, "measure_view")
     dataset = train_baseline.make_dataset(arguments("imu2clip", folder), 0)
     items = []
     for epoch in range(5):
@@ -191,7 +191,7 @@ def test_imu2clip_sees_one_sensor_anywhere(folder, monkeypatch):
 
 
 def test_ablations_of_ours(folder, monkeypatch):
-    seen = catch_placements(monkeypatch, motion_text, "_measure")
+    seen = catch_placements(monkeypatch, motion_text, "measure_view")
     identity = torch.tensor([1.0, 0.0, 0.0, 0.0])
     at_joints = train_baseline.make_dataset(arguments("anymo", folder, surface=False), 0)
     _ = [at_joints[index] for index in range(len(at_joints))]
@@ -201,7 +201,7 @@ def test_ablations_of_ours(folder, monkeypatch):
     unturned = train_baseline.make_dataset(arguments("anymo", folder, rotation=False), 0)
     _ = [unturned[index] for index in range(len(unturned))]
     for kinematics, placements, _ in seen:
-        offsets, orientations = views._surface_placements(kinematics.bone_offsets.tobytes())
+        offsets, orientations = views.surface_placements(kinematics.bone_offsets.tobytes())
         for segment, offset, orientation in zip(
             placements.segment, placements.offset, placements.orientation, strict=True
         ):

@@ -123,7 +123,7 @@ def test_few_sensors_with_names_of_their_places(folder):
 
 def test_the_nearest_name_of_a_place(folder):
     bone_offsets = views.read_window(folder / "a.safetensors", 0, 2).bone_offsets
-    offsets, _ = views._surface_placements(bone_offsets.tobytes())
+    offsets, _ = views.surface_placements(bone_offsets.tobytes())
     names = [[motion_text._nearest_name(i, spot, bone_offsets) for spot in spots] for i, spots in enumerate(offsets)]
     forearm, along = SEGMENTS.index("L_Forearm"), offsets[SEGMENTS.index("L_Forearm"), :, 1]
     places = {name: along[[one == name for one in names[forearm]]] for name in set(names[forearm])}

@@ -73,10 +73,10 @@ def test_a_folder_of_synthesis_grows_and_changes_nothing(folder, tmp_path):
         synthesise_motions(tmp_path, hours=0)
 
 
-def align(encoder, folder, output, steps):
+def align(encoder, folder, output, steps, **options):
     script = load_script("align_graph_encoder")
     teacher_texts = str(output.parent / "teacher.safetensors")
-    script_args = script.ScriptArguments(str(encoder), [str(folder)], teacher_texts, 0.3)
+    script_args = script.ScriptArguments(str(encoder), [str(folder)], teacher_texts, 0.3, **options)
     arguments = TrainingArguments(
         str(output), max_steps=steps, per_device_train_batch_size=4, learning_rate=1e-3, logging_steps=1, save_steps=2,
         eval_strategy="steps", eval_steps=2, lr_scheduler_type="constant", use_cpu=True, disable_tqdm=True,
@@ -106,4 +106,7 @@ def test_alignment_goes_on_where_it_stopped(folder, tmp_path):
     ]
     assert not still
     kept = AnyMoGraphEncoderForTextAlignment.from_pretrained(tmp_path / "whole" / "text_alignment")
-    assert kept.text_head.out_features == 12
+    assert kept.text_head.out_features == 12 and kept.config.cutoff is None
+
+    align(tmp_path / "whole" / "text_alignment", folder, tmp_path / "smooth", 2, cutoff=4.0)
+    assert AutoModel.from_pretrained(tmp_path / "smooth" / "graph_encoder").config.cutoff == 4.0

@@ -21,6 +21,7 @@ from transformers.configuration_utils import SubConfigSpec
 
 
 MAX_NUM_SEGMENTS = 512
+MIN_CUTOFF = 0.1  # Hz: the smoothing kernel grows with its inverse
 
 
 def check_positive(config: PreTrainedConfig, *names: str) -> None:
@@ -72,6 +73,9 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Its learned positions: 75 steps are 5 s.
         temperature (`float`, *optional*, defaults to 0.1):
             Of the predictive InfoNCE loss.
+        cutoff (`float`, *optional*, defaults to `None`):
+            Frequency in hertz above which readings are smoothed away before anything looks at them (half the amplitude
+            is left at the cut-off): simulated and real motion differ most there. `None`, as in the paper, keeps all.
         canonical_axes (`bool`, *optional*, defaults to `False`):
             Whether sensors of unknown orientation are first turned into axes that their own readings define, so that
             mounting does not matter: z is up, x where they swing most. `False`, as in the paper, reads all in their
@@ -111,6 +115,7 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
     predictor_num_attention_heads: int = 8
     max_num_steps: int = 75
     temperature: float = 0.1
+    cutoff: float | int | None = None
     canonical_axes: bool = False
     pooled_segments: str = "all"
     contrastive_loss_weight: float | int = 1.0
@@ -178,6 +183,11 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
         if self.canonical_axes and self.num_channels != 6:
             raise ValueError(
                 f"`canonical_axes` need `num_channels` to be 6, force and rate, but it is {self.num_channels}."
+            )
+        if self.cutoff is not None and not MIN_CUTOFF <= self.cutoff < self.sampling_rate / 2:
+            raise ValueError(
+                f"`cutoff` must be None or from {MIN_CUTOFF:g} Hz to below half of `sampling_rate` = "
+                f"{self.sampling_rate}, but is {self.cutoff}."
             )
         if self.num_segments > MAX_NUM_SEGMENTS:  # memory grows with its square
             raise ValueError(f"`segment_parents` may name {MAX_NUM_SEGMENTS} segments, but names {self.num_segments}.")

@@ -28,6 +28,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_anymo import AnyMoGraphEncoderConfig
 from .modeling_anymo_canonical_axes import canonical_axes, turn_readings, whole_vectors
+from .modeling_anymo_low_pass import low_pass
 
 
 # Messages pass along three relations, each with weights of its own: to itself, from children, from the parent.
@@ -305,6 +306,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         mask = torch.ones_like(values, dtype=torch.bool)
         if input_values_mask is not None:
             mask = input_values_mask.reshape(values.shape)
+        values = self._slow_part(values, mask)
         # CODEPATH: as in `__init__`.
         if self.config.canonical_axes:
             values, mask, _ = _in_canonical_axes(values, mask)
@@ -367,6 +369,7 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         self, values: torch.Tensor, mask: torch.Tensor | None, orientation_known: torch.Tensor | None
     ) -> torch.Tensor:
         """The first block's input, shape `(batch_size, num_frames, num_segments, num_input_channels)`."""
+        values = self._slow_part(values, mask)
         if self.up_token is None:
             return self._standardise(values, mask)
         if orientation_known is None:
@@ -375,6 +378,14 @@ class AnyMoGraphEncoder(AnyMoGraphEncoderPreTrainedModel):
         up = torch.where(orientation_known[..., None], up.to(self.up_token.dtype), self.up_token)
         up = up[:, None].expand(-1, values.shape[1], -1, -1)
         return torch.cat([self._standardise(values, mask), up], dim=-1)
+
+    def _slow_part(self, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """What of the readings the network looks at."""
+        # CODEPATH: checkpoints of this package look at what is slower than `cutoff`, the paper's at everything.
+        if self.config.cutoff is None:
+            return values
+        with torch.autocast(values.device.type, enabled=False):
+            return low_pass(values, mask, self.config.cutoff, self.config.sampling_rate)
 
     def _standardise(self, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Readings in deviations from their mean; the mask token where there are none."""

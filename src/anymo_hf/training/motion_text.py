@@ -40,12 +40,12 @@ from anymo_hf.training.views import (
     MAX_VISIBLE_SEGMENTS,
     PLACEMENTS_PER_SEGMENT,
     TRUSTED_SHARE,
+    Clip,
     PairedViewDataset,
-    _Clip,
-    _measure,
-    _surface_placements,
     index_of_item,
+    measure_view,
     read_window,
+    surface_placements,
 )
 
 
@@ -58,7 +58,7 @@ TASK_MIX = {"caption": 3.0, "choice": 3.0, "embedding": 6.0, "motion": 1.0}
 class _Stretch:
     """Frames of a clip that have a description, or all of them."""
 
-    clip: _Clip
+    clip: Clip
     first_frame: int
     num_frames: int
 
@@ -113,7 +113,7 @@ class MotionTextDataset(PairedViewDataset):
         self.max_sensors = max_sensors
         super().__init__(folder, seed, num_frames, min_frames, surface, rotation)
 
-    def _set_clips(self, clips: list[_Clip]) -> None:
+    def _set_clips(self, clips: list[Clip]) -> None:
         super()._set_clips(clips)
         self._texts = {clip: texts_from_first_frame(clip.path) for clip in clips}
         self.stretches = [stretch for clip in clips for stretch in self._find_stretches(clip)]
@@ -122,7 +122,7 @@ class MotionTextDataset(PairedViewDataset):
         self.clips = list(dict.fromkeys(stretch.clip for stretch in self.stretches))
         self._last_index = np.cumsum([math.ceil(one.num_frames / self.num_frames) for one in self.stretches])
 
-    def _find_stretches(self, clip: _Clip) -> list[_Stretch]:
+    def _find_stretches(self, clip: Clip) -> list[_Stretch]:
         if not self.described:
             return [_Stretch(clip, 0, clip.num_frames)]
         stretches = []
@@ -190,7 +190,7 @@ class MotionTextDataset(PairedViewDataset):
         draw = rng.random()
         if self.rotation:
             placements = placements.align(generator) if draw < CALIBRATED_SHARE else placements.mount(generator)
-        readings = _measure(kinematics, placements, rng, generator, as_worn=True)
+        readings = measure_view(kinematics, placements, rng, generator, as_worn=True)
         return placements, draw < CALIBRATED_SHARE + TRUSTED_SHARE, readings
 
     def _draw_few_placements(self, kinematics: SegmentKinematics, rng: np.random.Generator) -> Placements:
@@ -202,7 +202,7 @@ class MotionTextDataset(PairedViewDataset):
         segments = rng.choice(measured, size=number, replace=False)
         chosen = rng.integers(PLACEMENTS_PER_SEGMENT, size=number)
         if self.surface:
-            offsets, orientations = _surface_placements(kinematics.bone_offsets.tobytes())
+            offsets, orientations = surface_placements(kinematics.bone_offsets.tobytes())
             offsets, orientations = offsets[segments, chosen], orientations[segments, chosen]
         else:
             offsets = torch.zeros(number, 3)

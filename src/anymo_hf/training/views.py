@@ -49,7 +49,9 @@ OPERATOR_FRAMES = 300
 
 
 @dataclass(frozen=True)
-class _Clip:
+class Clip:
+    """A converted motion: windows are drawn from it."""
+
     path: Path
     num_frames: int
     recording_id: int
@@ -119,7 +121,7 @@ class PairedViewDataset(Dataset):
         self.return_kinematics = return_kinematics
         self._set_clips([clip for one in folders for clip in _find_clips(Path(one))])
 
-    def _set_clips(self, clips: list[_Clip]) -> None:
+    def _set_clips(self, clips: list[Clip]) -> None:
         self.clips = clips
         self._last_index = np.cumsum([math.ceil(clip.num_frames / self.num_frames) for clip in clips])
         # Shared memory: workers that live on from epoch to epoch must see the number change.
@@ -193,7 +195,7 @@ class PairedViewDataset(Dataset):
         views, orientation_known = self._draw_placements(kinematics, rng, generator)
         readings = self._ideal_readings(kinematics, views[0]) if self.return_kinematics else {}
         online, target = (
-            _measure(kinematics, placements, rng, generator, as_worn)
+            measure_view(kinematics, placements, rng, generator, as_worn)
             for placements, as_worn in zip(views, (True, False), strict=True)
         )
         values = torch.zeros(2, self.num_frames, NUM_SEGMENTS, 6)
@@ -231,7 +233,7 @@ class PairedViewDataset(Dataset):
         number = int(np.searchsorted(self._last_index, index, side="right"))
         return number, index - (int(self._last_index[number - 1]) if number else 0)
 
-    def _draw_window(self, clip: _Clip, slot: int, rng: np.random.Generator) -> tuple[int, int]:
+    def _draw_window(self, clip: Clip, slot: int, rng: np.random.Generator) -> tuple[int, int]:
         """First frame and length of a window whose middle lies within its slot of the clip, or nearly so."""
         length = self.num_frames
         if rng.random() >= LONGEST_WINDOW_SHARE:
@@ -246,7 +248,7 @@ class PairedViewDataset(Dataset):
     ) -> tuple[list[Placements], torch.Tensor]:
         """A sensor on every segment, for either view, and whether their axes count as known, shape `(2, 23)`."""
         if self.surface:
-            offsets, orientations = _surface_placements(kinematics.bone_offsets.tobytes())
+            offsets, orientations = surface_placements(kinematics.bone_offsets.tobytes())
             chosen = rng.integers(PLACEMENTS_PER_SEGMENT, size=(2, NUM_SEGMENTS))
             segments = np.arange(NUM_SEGMENTS)
             offsets, orientations = offsets[segments, chosen], orientations[segments, chosen]
@@ -318,7 +320,7 @@ def read_window(path: str | Path, start: int, length: int) -> SegmentKinematics:
     return SegmentKinematics(values, mask, 60.0, start / 60.0, bone_offsets=offsets)
 
 
-def _find_clips(folder: Path) -> list[_Clip]:
+def _find_clips(folder: Path) -> list[Clip]:
     """The converted motions of a folder, in the order of their names."""
     clips = []
     for path in sorted(folder.glob("*.safetensors")):
@@ -329,7 +331,7 @@ def _find_clips(folder: Path) -> list[_Clip]:
         digest = hashlib.sha256(path.stem.encode()).digest()
         source = header["source"]
         group = f"{source.get('dataset')} {source.get('subject') or path.stem}"
-        clips.append(_Clip(path, header["num_frames"], int.from_bytes(digest[:8], "big") >> 1, group))
+        clips.append(Clip(path, header["num_frames"], int.from_bytes(digest[:8], "big") >> 1, group))
     if not clips:
         raise ValueError(f"There is no converted motion in {folder}; training_scripts/convert_motions.py makes it.")
     return clips
@@ -341,8 +343,18 @@ def _uniform_hash(name: str) -> float:
 
 
 @functools.lru_cache(maxsize=MAX_BODIES)
-def _surface_placements(bone_offsets: bytes) -> tuple[torch.Tensor, torch.Tensor]:
-    """Offsets and orientations of sensors all over a body, of shapes `(23, number, 3)` and `(23, number, 4)`."""
+def surface_placements(bone_offsets: bytes) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Sensors all over the skin of a body, the same for the same bones.
+
+    Args:
+        bone_offsets (`bytes`):
+            Of an array of shape `(23, 3)`, float64, in metres: bytes can be remembered.
+
+    Returns:
+        `tuple[torch.Tensor, torch.Tensor]`: Offsets in metres, of shape `(23, 128, 3)`, and orientations, quaternions
+        w x y z, of shape `(23, 128, 4)`.
+    """
     seed = int.from_bytes(hashlib.sha256(bone_offsets).digest()[:8], "big") >> 2
     generator = torch.Generator().manual_seed(seed)
     bones = np.frombuffer(bone_offsets).reshape(NUM_SEGMENTS, 3)
@@ -358,10 +370,27 @@ def _random_shape(seed: int) -> np.ndarray:
     return draw_shape(torch.Generator().manual_seed(seed))
 
 
-def _measure(
+def measure_view(
     kinematics: SegmentKinematics, placements: Placements, rng: np.random.Generator, generator, as_worn: bool
 ) -> torch.Tensor:
-    """Readings of a view, shape `(num_frames, 23, 6)`, NaN where there are none; `as_worn` with what users lack."""
+    """
+    What the sensors of one view read.
+
+    Args:
+        kinematics (`SegmentKinematics`):
+            At 60 Hz.
+        placements (`Placements`):
+            One on each segment, mounted.
+        rng (`np.random.Generator`):
+            Of the device and what it lacks.
+        generator (`torch.Generator`):
+            Of its noise.
+        as_worn (`bool`):
+            Whether gyroscope or gravity may be missing, and the device be slow or noisy.
+
+    Returns:
+        `torch.Tensor` of shape `(num_frames, 23, 6)`: In m/s^2 and rad/s, NaN where there is no reading.
+    """
     draws = rng.random(7)  # drawn for both kinds of view, so that neither changes the other
     gravity = not (as_worn and draws[0] < NO_GRAVITY_SHARE)
     errors = SensorErrors.preset(DEVICES[rng.integers(len(DEVICES))])
@@ -402,4 +431,4 @@ def _slow_device(rate: float, num_frames: int) -> torch.Tensor:
     return torch.from_numpy(back)
 
 
-__all__ = ["EpochCallback", "PairedViewDataset", "read_window"]
+__all__ = ["Clip", "EpochCallback", "PairedViewDataset", "measure_view", "read_window", "surface_placements"]
