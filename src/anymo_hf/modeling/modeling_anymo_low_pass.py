@@ -43,13 +43,11 @@ def low_pass(
         `torch.Tensor` of that shape: float32, zero where nothing was observed.
     """
     kernel = gaussian_kernel(cutoff, sampling_rate, input_values.device)
-    values = input_values.float().permute(0, 2, 3, 1)  # frames innermost
-    if input_values_mask is None:
-        return (_smooth(values, kernel) / _smooth(torch.ones_like(values[:1, :1, :1]), kernel)).permute(0, 3, 1, 2)
-    mask = input_values_mask.permute(0, 2, 3, 1)
+    values = input_values.float()
+    mask = torch.ones_like(values[:1, :, :1, :1], dtype=torch.bool) if input_values_mask is None else input_values_mask
     weight = _smooth(mask.float(), kernel)
     smooth = _smooth(torch.where(mask, values, 0.0), kernel)
-    return torch.where(mask, smooth / weight.clamp(min=1e-6), 0.0).permute(0, 3, 1, 2)
+    return torch.where(mask, smooth / weight.clamp(min=1e-6), 0.0)
 
 
 def gaussian_kernel(cutoff: float, sampling_rate: float, device: torch.device | None = None) -> torch.Tensor:
@@ -62,9 +60,15 @@ def gaussian_kernel(cutoff: float, sampling_rate: float, device: torch.device | 
 
 
 def _smooth(values: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Along the last axis, with zeros beyond both ends."""
-    rows = values.reshape(-1, 1, values.shape[-1])
-    return F.conv1d(rows, kernel[None, None], padding=len(kernel) // 2).view(values.shape)
+    """Along the frames, with zeros beyond both ends."""
+    # Sums of shifted copies: with so few taps and so many channels faster than torch's convolution by far.
+    reach, num_frames = len(kernel) // 2, values.shape[1]
+    padded = F.pad(values, (0, 0, 0, 0, reach, reach))
+    smooth = kernel[reach] * values
+    for frame in range(reach):
+        before, after = padded[:, frame : frame + num_frames], padded[:, 2 * reach - frame :][:, :num_frames]
+        smooth = smooth + kernel[frame] * (before + after)
+    return smooth
 
 
 __all__ = ["gaussian_kernel", "low_pass"]
