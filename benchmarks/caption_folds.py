@@ -27,7 +27,6 @@ Started again with the same `--output_dir` it goes on where it was stopped. Capt
 
 import argparse
 import json
-import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -58,6 +57,7 @@ from anymo_hf.pipelines.imu_to_text import IMUToTextPipeline
 from anymo_hf.simulation.conversion import read_header
 from anymo_hf.training import EpochCallback
 from anymo_hf.training.motion_text import MotionTextCollator, MotionTextDataset
+from anymo_hf.whole_files import written_whole
 
 
 NUM_FOLDS = 5
@@ -265,9 +265,8 @@ def measure(records: list[dict], name: str, common: dict, bert: str | None = Non
 def write_text(path: Path, text: str) -> None:
     """A file that is there as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:

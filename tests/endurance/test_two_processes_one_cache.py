@@ -14,9 +14,10 @@ from test_kills import PATIENCE, digests
 
 from anymo_hf import AnyMoFeatureExtractor, AnyMoGraphEncoder, AnyMoGraphEncoderConfig
 from anymo_hf.hub import assemble
-from anymo_hf.simulation.conversion import convert_motions, remove_unfinished, save_kinematics
+from anymo_hf.simulation.conversion import convert_motions, save_kinematics
 from anymo_hf.simulation.kinematics import SegmentKinematics
 from anymo_hf.simulation.readers import save_motion
+from anymo_hf.whole_files import remove_unfinished
 
 
 def run_both(job, *arguments_of_each) -> None:

@@ -24,6 +24,7 @@ from anymo_hf.processing.placements_anymo import NUM_SEGMENTS
 from anymo_hf.simulation.kinematics import NUM_KINEMATIC_VALUES, SegmentKinematics
 from anymo_hf.simulation.motion import TextSpan
 from anymo_hf.simulation.readers.load import SUPPORTED_SUFFIXES, load_motion, why_no_motion
+from anymo_hf.whole_files import remove_unfinished, written_whole
 
 
 logger = logging.getLogger(__name__)
@@ -231,14 +232,9 @@ def save_kinematics(kinematics: SegmentKinematics, path: str | Path, settings: d
     tensors = {"kinematics": kinematics.values.contiguous(), "mask": kinematics.mask.contiguous()}
     if kinematics.bone_offsets is not None:
         tensors["bone_offsets"] = torch.from_numpy(np.ascontiguousarray(kinematics.bone_offsets))
-    path = Path(path)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
-    try:
+    with written_whole(path) as unfinished:
         # Not `save_file`: it hides from Python which error of the operating system it met.
         unfinished.write_bytes(save(tensors, metadata={"anymo": json.dumps(header, sort_keys=True)}))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load_kinematics(path: str | Path) -> SegmentKinematics:
@@ -270,26 +266,6 @@ def load_kinematics(path: str | Path) -> SegmentKinematics:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a converted motion ({error!r}); delete it and convert again.") from error
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Deletes what killed runs left half-written; a process that still writes keeps its file."""
-    for leftover in folder.glob("*.unfinished"):
-        if not _is_running(leftover.name.split(".")[-2]):
-            leftover.unlink(missing_ok=True)
-
-
-def _is_running(pid: str) -> bool:
-    """Whether there is another process of that number on this machine."""
-    if os.name == "nt":
-        return False  # there `kill` would send the process a signal
-    try:
-        os.kill(int(pid), 0)
-    except PermissionError:
-        return True
-    except (ValueError, OverflowError, OSError):
-        return False
-    return int(pid) != os.getpid()
 
 
 def _comparable(settings: dict) -> dict:
@@ -392,10 +368,6 @@ def _write_report(report: ConversionReport, folder: Path) -> None:
     rows += [{"path": path, "error": reason} for path, reason in report.failures.items()]
     rows += [{"path": path, "copy_of": original} for path, original in report.duplicates.items()]
     rows += [{"path": path, "left_alone": why} for path, why in report.set_aside.items()]
-    unfinished = folder / f"report.jsonl.{os.getpid()}.unfinished"
     text = "".join(json.dumps(row) + "\n" for row in sorted(rows, key=lambda row: row["path"]))
-    try:
+    with written_whole(folder / "report.jsonl") as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, folder / "report.jsonl")
-    finally:
-        unfinished.unlink(missing_ok=True)

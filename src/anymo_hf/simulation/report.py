@@ -6,7 +6,6 @@ import base64
 import html
 import io
 import os
-import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from anymo_hf.simulation.motion import SegmentMotion
 from anymo_hf.simulation.placements import Placements
 from anymo_hf.simulation.report_page import PAGE
 from anymo_hf.version import __version__
+from anymo_hf.whole_files import written_whole
 
 
 PLACEMENTS = ("right trouser pocket", "left wrist", "chest", "left foot")
@@ -103,7 +103,7 @@ def write_report(
         "more": "\n".join(more),
         "code": html.escape(_code(motion_code, sensors.names, sampling_rate, device)),
     }
-    _write_atomically(path, Template(PAGE).substitute(words))
+    _write(path, Template(PAGE).substitute(words))
     return path
 
 
@@ -237,13 +237,11 @@ def check_writable(path: Path) -> None:
         raise ValueError(f"The report cannot be written to {str(path)!r}: {reason}; choose another file.")
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _write(path: Path, text: str) -> None:
     try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        with written_whole(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ValueError(f"The report cannot be written to {str(path)!r}: {error}; choose another file.") from error
 
 

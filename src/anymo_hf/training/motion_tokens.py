@@ -4,7 +4,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tqdm.auto import tqdm
 
 from anymo_hf.training.motion_text import MotionTextDataset, pad_features
 from anymo_hf.training.views import index_of_item
+from anymo_hf.whole_files import written_whole
 
 
 WINDOWS_PER_FILE = 1024
@@ -205,12 +205,8 @@ def _check_header(path: Path, made_of: dict[str, str]) -> None:
 
 def _write(path: Path, tokens: list[torch.Tensor], words: list[dict], made_of: dict[str, str]) -> None:
     tensors = {"tokens": torch.cat(tokens).int(), "lengths": torch.tensor([len(one) for one in tokens])}
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
-    try:
-        save_file(tensors, temporary, {"words": json.dumps(words), **made_of})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as unfinished:
+        save_file(tensors, unfinished, {"words": json.dumps(words), **made_of})
 
 
 def _read(path: Path) -> tuple[list[torch.Tensor], list[dict], str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
-from anymo_hf.simulation.conversion import is_converted, remove_unfinished, run_all, save_kinematics
+from anymo_hf.simulation.conversion import is_converted, run_all, save_kinematics
 from anymo_hf.simulation.kinematics import SegmentKinematics
 from anymo_hf.simulation.synthesis.recordings import random_recording
+from anymo_hf.whole_files import remove_unfinished
 
 
 RECORDING_SECONDS = 60.0
