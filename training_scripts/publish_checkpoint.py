@@ -8,6 +8,9 @@ Makes of trained models the folder that is shared, with copies of its parts and 
 
 The language model is stored in bfloat16; encoder and motion tokenizer stay in single precision, for a code is the
 nearest of many entries and rounded weights would choose others. `anymo push` shares the folder.
+
+`--cutoff 4.5` lets the encoder smooth readings above so many hertz away from now on. It helps with real recordings,
+even if training saw everything; choose the frequency on recordings that no figure is reported for.
 """
 
 import argparse
@@ -17,16 +20,20 @@ from pathlib import Path
 import torch
 from transformers import AutoProcessor
 
-from anymo_hf import AnyMoForCausalLM, AnyMoSignalDecoder
+from anymo_hf import AnyMoConfig, AnyMoForCausalLM, AnyMoSignalDecoder
 
 
 FULL_PRECISION = ("graph_encoder", "motion_tokenizer")
 PANELS_PER_ROW = 4
 
 
-def save_whole(source: Path, output: Path) -> AnyMoForCausalLM:
-    """Model and processor, in the precision in which they are shared."""
-    model = AnyMoForCausalLM.from_pretrained(source, dtype=torch.float32)
+def save_whole(source: Path, output: Path, cutoff: float | None = None) -> AnyMoForCausalLM:
+    """Model and processor, in the precision in which they are shared; a cut-off of `None` stays as it is."""
+    config = AnyMoConfig.from_pretrained(source)
+    if cutoff is not None:
+        config.graph_encoder_config.cutoff = cutoff
+        config.graph_encoder_config.validate()
+    model = AnyMoForCausalLM.from_pretrained(source, config=config, dtype=torch.float32)
     for name, module in model.model.named_children():
         module.to(torch.float32 if name in FULL_PRECISION else torch.bfloat16)
     model.lm_head.to(torch.bfloat16)
@@ -71,10 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder that instruction_tune.py wrote")
     parser.add_argument("--signal_decoder", type=Path, help="folder that train_pq_tokenizer.py wrote")
+    parser.add_argument("--cutoff", type=float, help="smooth readings above so many hertz away")
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="folders of training runs, for the curves")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    model = save_whole(options.model, options.output)
+    model = save_whole(options.model, options.output, options.cutoff)
     save_parts(model, options.output, options.signal_decoder)
     if options.runs:
         plot_curves(options.runs, options.output / "curves.png")

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from huggingface_hub.errors import StrictDataclassClassValidationError
 from safetensors.torch import load_file
 from test_language_scripts import _inputs, base, load_script, parts, pretrain  # noqa: F401
 from transformers import AutoFeatureExtractor, AutoModel, AutoModelForCausalLM, AutoProcessor
@@ -40,5 +41,11 @@ def test_whole_and_parts(parts, base, tmp_path, monkeypatch):  # noqa: F811
     extractor = AutoFeatureExtractor.from_pretrained(output / "graph_encoder")
     assert extractor.to_dict() == AutoProcessor.from_pretrained(output).feature_extractor.to_dict()
     assert (output / "curves.png").stat().st_size > 1000
+    script.save_parts(script.save_whole(base, tmp_path / "smooth", cutoff=4.5), tmp_path / "smooth", None)
+    for one in (AutoModel.from_pretrained(tmp_path / "smooth").graph_encoder,
+                AutoModel.from_pretrained(tmp_path / "smooth" / "graph_encoder")):  # fmt: skip
+        assert one.config.cutoff == 4.5
+    with pytest.raises(StrictDataclassClassValidationError, match="`cutoff` must be None or from"):
+        script.save_whole(base, tmp_path / "smooth", cutoff=0.0)
     with pytest.raises(ValueError, match="no checkpoint"):
         script.plot_curves([tmp_path], tmp_path / "curves.png")
