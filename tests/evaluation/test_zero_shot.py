@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from anymo_hf import AnyMoGraphEncoder, AnyMoGraphEncoderConfig
 from anymo_hf.evaluation import embeddings, zero_shot
 from anymo_hf.evaluation.embeddings import HarWindows, load_har_windows
 from anymo_hf.evaluation.har_datasets import HAR_DATASETS
-from anymo_hf.evaluation.zero_shot import Calibration, classify_windows, name_by_similarity, score_guesses
+from anymo_hf.evaluation.zero_shot import (
+    Calibration,
+    checkpoint_sha256,
+    classify_windows,
+    name_by_similarity,
+    score_guesses,
+    weights_sha256,
+)
 from anymo_hf.evaluation.zero_shot_controls import control_scores, force_deviation, is_still_activity
 from anymo_hf.evaluation.zero_shot_results import format_confusions, format_table, subset_words, to_results
 from anymo_hf.processing.placements_anymo import SEGMENTS
@@ -227,3 +235,14 @@ def test_sets_that_do_not_say_the_side_say_so():
     scores = control_scores(windows, ("a",))
     (row, *_) = to_results(scores, "chance", HAR_DATASETS["wisdm2019"], "watch", {})
     assert row.note.startswith("side not stated, taken for the right: trouser pocket, wrist of the dominant hand")
+
+
+def test_the_same_weights_configured_otherwise_are_another_checkpoint(tmp_path):
+    encoder = AnyMoGraphEncoder(AnyMoGraphEncoderConfig.small())
+    found = []
+    for name, cutoff in (("one", None), ("same", None), ("other", 4.5)):
+        encoder.config.cutoff = cutoff
+        encoder.save_pretrained(tmp_path / name)
+        found.append(checkpoint_sha256(tmp_path / name, encoder))
+    assert found[0] == found[1] != found[2]
+    assert checkpoint_sha256(tmp_path / "on the Hub", encoder) == weights_sha256(encoder)

@@ -191,7 +191,7 @@ def test_the_script_notes_what_was_trained_on(sets, tmp_path):
         str(tmp_path / "out"), max_steps=2, per_device_train_batch_size=4, use_cpu=True, disable_tqdm=True
     )
     names = [str(tmp_path / name) for name in ("encoder", "motion", "teacher")]
-    options = script.ScriptArguments(names[0], [names[1]], names[2], 0.3, "har", ["umafall"])
+    options = script.ScriptArguments(names[0], [names[1]], names[2], 0.3, recordings="har", left_out=["umafall"])
     script.main(options, arguments)
     folder = tmp_path / "out" / "text_alignment"
     assert json.loads((folder / "recordings.json").read_text()) == {

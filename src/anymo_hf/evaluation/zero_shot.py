@@ -292,9 +292,17 @@ def _join(sensors: list[SensorStream]) -> SensorStream:
 
 
 def checkpoint_sha256(folder: str | Path, model: torch.nn.Module) -> str:
-    """Of the weights in a folder, where one file holds them; else, and for a model of the Hub, as `weights_sha256`."""
-    path = Path(folder) / "model.safetensors"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else weights_sha256(model)
+    """
+    Of what a folder holds, `model.safetensors` followed by `config.json`: the same weights configured otherwise give
+    other figures. For weights in several files, and for a model of the Hub, as `weights_sha256`.
+    """
+    weights, config = Path(folder) / "model.safetensors", Path(folder) / "config.json"
+    if not weights.exists():
+        return weights_sha256(model)
+    digest = hashlib.sha256(weights.read_bytes())
+    if config.exists():
+        digest.update(config.read_bytes())
+    return digest.hexdigest()
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
