@@ -9,7 +9,7 @@ Teaches a pre-trained graph encoder to tell activities apart, by what a model of
         --teacher_texts teacher_texts.safetensors --output_dir aligned --max_steps 2000 \
         --per_device_train_batch_size 32 --learning_rate 1e-3 --warmup_steps 50 --lr_scheduler_type cosine
 
-`--cutoff 4` smooths readings before the network, from then on: simulated and real motion differ most above.
+`--cutoff 4` smooths readings before the network, from then on: simulated and real motion differ much above.
 
 Only what the sensors of a window need is computed, so that a step costs less than half of one of pre-training. Started
 again with the same `--output_dir` it goes on from the last checkpoint. The encoder is written to

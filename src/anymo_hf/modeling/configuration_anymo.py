@@ -75,7 +75,7 @@ class AnyMoGraphEncoderConfig(PreTrainedConfig):
             Of the predictive InfoNCE loss.
         cutoff (`float`, *optional*, defaults to `None`):
             Frequency in hertz above which readings are smoothed away before anything looks at them (half the amplitude
-            is left at the cut-off): simulated and real motion differ most there. `None`, as in the paper, keeps all.
+            is left at the cut-off): simulated and real motion differ much there. `None`, as in the paper, keeps all.
         canonical_axes (`bool`, *optional*, defaults to `False`):
             Whether sensors of unknown orientation are first turned into axes that their own readings define, so that
             mounting does not matter: z is up, x where they swing most. `False`, as in the paper, reads all in their

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The slow part of readings: above a few hertz simulated bodies and real ones differ most."""
+"""The slow part of readings: above a few hertz simulated bodies and real ones differ much."""
 
 import math
 
