@@ -197,8 +197,8 @@ def test_a_file_that_stands_there_stays_until_the_new_one_is_whole(tiny, tmp_pat
     path = tmp_path / "anymo.pt2"
     path.write_bytes(b"old")
 
-    def break_off(program, name):
-        Path(name).write_bytes(b"half")
+    def break_off(program, file):
+        file.write(b"half")
         raise OSError("the disk is full")
 
     monkeypatch.setattr("anymo_hf.export._trace", lambda coder: None)

@@ -10,7 +10,6 @@ gives up to rounding.
 import contextlib
 import importlib.util
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from anymo_hf.hub import PARTS, find_configs
 from anymo_hf.modeling.modeling_anymo import AnyMoModel
 from anymo_hf.modeling.modeling_anymo_graph_encoder import AnyMoGraphEncoder
 from anymo_hf.modeling.modeling_anymo_pq_tokenizer import AnyMoPQTokenizer
+from anymo_hf.whole_files import written_whole
 
 
 INPUT_NAMES = ("input_values", "input_values_mask", "orientation_known")
@@ -116,8 +116,9 @@ def export_program(model_folder: str | Path, path: str | Path) -> None:
     """
     _check_suffix(path, ".pt2")
     program = _trace(load_coder(model_folder))
-    with _written_whole(Path(path)) as temporary:
-        torch.export.save(program, temporary)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as unfinished, open(unfinished, "wb") as file:
+        torch.export.save(program, file)
 
 
 def export_onnx(model_folder: str | Path, path: str | Path) -> None:
@@ -147,8 +148,9 @@ def export_onnx(model_folder: str | Path, path: str | Path) -> None:
         )
     model = exported.model_proto
     onnx.checker.check_model(model)
-    with _written_whole(Path(path)) as temporary:
-        onnx.save(model, temporary)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as unfinished:
+        onnx.save(model, unfinished, format="protobuf")
 
 
 def _check_suffix(path: str | Path, suffix: str) -> None:
@@ -231,18 +233,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _written_whole(path: Path) -> Iterator[Path]:
-    """A temporary name beside the file, which takes its place once it is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 __all__ = ["AnyMoMotionCoder", "export_onnx", "export_program", "load_coder"]
