@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks of others: what they may depend on, what each is shown, and that all of this trains and is measured."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +19,6 @@ from anymo_hf.training import TeacherTexts, TextBank, TextBankCollator, motion_t
 
 
 pytest.importorskip("sklearn")
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 models = pytest.importorskip("baseline_models")
 train_baseline = pytest.importorskip("train_baseline")
 baselines = pytest.importorskip("baselines")

@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmark of exported models: what it finds of runtimes that are known to agree or to differ."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from test_frozen_encoder import make_windows
@@ -12,7 +9,6 @@ from test_frozen_encoder import make_windows
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("sklearn")
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 export_benchmark = pytest.importorskip("export")
 
 COMMON = {"command": "here", "commit": None, "machine": "a", "date": "2026-01-01"}

@@ -3,8 +3,6 @@
 """The benchmark of the whole model: that both sides of a comparison do the same work, and what it records."""
 
 import importlib
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from anymo_hf import AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig
 from anymo_hf.evaluation.results import read_results
 
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 language = importlib.import_module("language")
 
 

@@ -4,8 +4,6 @@
 
 import importlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from anymo_hf.training import TeacherTexts
 
 
 pytest.importorskip("sklearn")
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 leave_one = importlib.import_module("leave_one_set_out")
 
 COMMON = {"command": "here", "commit": None, "machine": "a", "date": "2026-01-01", "seed": 0}

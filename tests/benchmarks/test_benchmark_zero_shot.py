@@ -3,26 +3,19 @@
 """The zero-shot protocol: what is measured, what is noted, what is not repeated; and captions and retrieval."""
 
 import importlib
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from anymo_hf import AnyMoGraphEncoderConfig, AnyMoPQTokenizerConfig, SegmentKinematics, TextSpan
 from anymo_hf.evaluation.embeddings import HarWindows
 from anymo_hf.evaluation.har_datasets import HAR_DATASETS
 from anymo_hf.evaluation.results import Result, read_results
-from anymo_hf.simulation.conversion import save_kinematics
-from anymo_hf.simulation.synthesis import random_recording
 
 
 pytest.importorskip("sklearn")
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 zero_shot = importlib.import_module("zero_shot")
 captions_retrieval = importlib.import_module("captions_retrieval")
-language = importlib.import_module("language")
 
 COMMON = {"command": "here", "commit": None, "machine": "a", "date": "2026-01-01"}
 
@@ -155,22 +148,6 @@ def test_means_over_easy_medium_and_hard_sets():
     assert zero_shot.tier_rows(rows[:1], COMMON) == []
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """Folder of a tiny whole model."""
-    torch.manual_seed(0)
-    parts = language.assemble_model(
-        tmp_path_factory.mktemp("parts"),
-        AnyMoGraphEncoderConfig.small(hidden_sizes=[8, 8, 8, 16]),
-        AnyMoPQTokenizerConfig(latent_size=16, codebook_size=16, codebook_dim=8, hidden_size=16, dilations=[1]),
-        {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4},
-    )
-    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
-    for part in parts:
-        part.save_pretrained(folder)
-    return folder
-
-
 def test_checkpoints_and_random_weights(checkpoint):
     found = zero_shot.find_candidates([checkpoint], [3, 4])
     assert [(one.model, one.seed) for one in found] == [("anymo-hf", 3), ("random weights", 3), ("random weights", 4)]
@@ -181,17 +158,11 @@ def test_checkpoints_and_random_weights(checkpoint):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_captions_and_retrieval(checkpoint, tmp_path, capsys):
+def test_captions_and_retrieval(checkpoint, kicks_and_hops, tmp_path, capsys):
     pytest.importorskip("sacrebleu")
     pytest.importorskip("nltk")
-    (tmp_path / "converted").mkdir()
-    whole = SegmentKinematics.from_motion(random_recording(0, 3.0))
-    for i in range(4):
-        whole.source = {"dataset": "hdm05", "subject": f"s{i}"}
-        whole.texts = (TextSpan(0.0, 3.0, ("kick", "hop")[i % 2], "label"),)
-        save_kinematics(whole, tmp_path / "converted" / f"{i}.safetensors")
     out = tmp_path / "results.jsonl"
-    options = ["--checkpoint", checkpoint, "--data", tmp_path / "converted", "--held_out_share", "0.7", "--out", out]
+    options = ["--checkpoint", checkpoint, "--data", kicks_and_hops, "--held_out_share", "0.7", "--out", out]
     captions_retrieval.main(list(map(str, options)))
     rows = read_results(out)
     assert {(row.table, row.dataset, row.subset) for row in rows} == {

@@ -4,7 +4,6 @@
 
 import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,6 @@ from anymo_hf.training.motion_text import MotionTextDataset
 
 pytest.importorskip("sacrebleu")
 pytest.importorskip("nltk")
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 caption_folds = importlib.import_module("caption_folds")
 
 COMMON = {"seed": 0, "checkpoint_sha256": "abc", "command": "here"}

@@ -2,16 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmark of the encoder: what it counts and what it records."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
 from anymo_hf.evaluation.results import read_results
 
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 encoder_benchmark = pytest.importorskip("encoder")
 
 

@@ -1,7 +1,5 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from anymo_hf.processing.streams_anymo import Recording, SensorStream
 
 
 pytest.importorskip("sklearn")
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 encoder_controls = pytest.importorskip("encoder_controls")
 frozen_encoder = pytest.importorskip("frozen_encoder")
 setup_agnostic = pytest.importorskip("setup_agnostic")

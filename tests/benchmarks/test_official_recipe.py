@@ -1,7 +1,5 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from anymo_hf.simulation.placements import Placements
 from anymo_hf.simulation.rotations import quaternion_conjugate, quaternion_exp, quaternion_rotate, random_quaternions
 
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 official_recipe = pytest.importorskip("official_recipe")
 simulate = official_recipe.simulate_imu_wimusim
 

@@ -1,8 +1,6 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
 import lzma
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from anymo_hf.simulation.rotations import (
 )
 
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 paired_data = pytest.importorskip("paired_data")
 paired_sets = pytest.importorskip("paired_sets")
 paired_alignment = pytest.importorskip("paired_alignment")

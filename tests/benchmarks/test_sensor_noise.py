@@ -2,15 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stillest stretch is found, and what is known about a made device comes out."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from sensor_noise import fit_placements, stillest, to_results  # noqa: E402
+from sensor_noise import fit_placements, stillest, to_results
 
 
 RATE = 50.0

@@ -3,7 +3,6 @@
 """The benchmark of all stages: what it measures is what it says, and the page shows it."""
 
 import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from anymo_hf.simulation.readers.bvh import read_bvh
 
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
 measure = importlib.import_module("stages_measure")
 page = importlib.import_module("stages_page")
 MARKS = "".join(f"<!-- {name} -->\nold\n<!-- end of {name} -->\n" for name in page.TABLES)

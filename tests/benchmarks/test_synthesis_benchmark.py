@@ -1,7 +1,5 @@
 # Copyright 2026 The anymo-hf contributors
 # SPDX-License-Identifier: Apache-2.0
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ import torch
 from anymo_hf.simulation.rotations import quaternion_exp, quaternion_to_matrix
 
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 signals = pytest.importorskip("synthesis_signals")
 transfer = pytest.importorskip("synthesis_transfer")
 synthesis = pytest.importorskip("synthesis")
