@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files in the official layout, converted, against the official arithmetic written out on their own tensors."""
 
-import importlib.util
 import json
 import pickle
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from processes import load_script
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
@@ -27,7 +27,6 @@ from anymo_hf import AnyMoGraphEncoder, AnyMoPQTokenizer, hub
 from anymo_hf.conversion_official import check_codebook, convert_encoder, convert_motion_tokenizer, first_motion_token
 
 
-SCRIPT = Path(__file__).resolve().parents[2] / "training_scripts" / "convert_official_checkpoint.py"
 PARENTS = [-1, 0, 1, 2, 3, 4, 5, 4, 7, 8, 9, 4, 11, 12, 13, 0, 15, 16, 17, 0, 19, 20, 21]
 STRIDES = [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]
 WIDTHS = [8, 8, 8, 8, 12, 12, 12, 16, 16, 16]
@@ -215,9 +214,7 @@ def files(tmp_path):
 
 
 def run_script(*arguments):
-    specification = importlib.util.spec_from_file_location("convert_official_checkpoint", SCRIPT)
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
+    script = load_script("convert_official_checkpoint")
     script.main(script.parse_args([str(argument) for argument in arguments]))
 
 

@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Motion tokens computed once: the same batches as from readings, what is kept, what is drawn, what is refused."""
 
-import importlib.util
 from collections import Counter
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from processes import load_script
 from transformers import TrainingArguments
 
 from anymo_hf import (
@@ -24,9 +23,6 @@ from anymo_hf.training import MotionTextCollator, MotionTextDataset, motion_toke
 from anymo_hf.training.assembly import assemble, train_text_tokenizer
 from anymo_hf.training.motion_text import MotionCollator, pad_features
 from anymo_hf.training.motion_tokens import MotionTokenDataset, write_motion_tokens
-
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "training_scripts"
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +154,7 @@ def test_the_script_tunes_on_tokens(whole, small_files, tmp_path):
     dataset = MotionTextDataset(whole.data)
     for part, number in (("train", 16), ("held_out", 8)):
         write_motion_tokens(*whole.parts, dataset, tmp_path / "tokens", part, number)
-    specification = importlib.util.spec_from_file_location("instruction_tune", SCRIPTS / "instruction_tune.py")
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
+    script = load_script("instruction_tune")
     settings = TrainingArguments(
         str(tmp_path / "tuned"), max_steps=2, per_device_train_batch_size=8, learning_rate=1e-3, use_cpu=True,
         disable_tqdm=True, eval_strategy="steps", eval_steps=2, save_steps=2,

@@ -12,10 +12,11 @@ import platform
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
+
+from anymo_hf.whole_files import written_whole
 
 
 DEFAULT_PATH = Path("docs/results.jsonl")
@@ -122,10 +123,9 @@ def append_results(results: Iterable[Result], path: str | Path = DEFAULT_PATH) -
     merged = {result.identity: result for result in [*read_results(path), *results]}
     path.parent.mkdir(parents=True, exist_ok=True)
     # A reader, or a process that dies here, finds the old file or the new one, never half of it.
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        file.writelines(result.to_json() + "\n" for result in merged.values())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    with written_whole(path) as unfinished:
+        lines = (result.to_json() + "\n" for result in merged.values())
+        unfinished.write_text("".join(lines), encoding="utf-8")
 
 
 def measured_metrics(
