@@ -83,6 +83,12 @@ def test_log_gets_one_line(tmp_path):
     assert path.read_text().startswith("# first\n20") and path.read_text().endswith(" utd_mhad: a trial\n")
 
 
+def test_log_begins_where_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # outside of any repository
+    log_evaluation(["utd_mhad"], "a trial")
+    assert (tmp_path / "docs" / "evaluations.log").read_text().endswith(" no commit utd_mhad: a trial\n")
+
+
 def test_sets_by_their_use():
     chosen = {name: frozen_encoder.choose_evaluations([name]) for name in ("dev", "report", "all")}
     assert {one.dataset for one in chosen["dev"]} == {"umafall", "sisfall_adl", "dsads"}

@@ -22,9 +22,11 @@ def log_evaluation(names: Iterable[str], what_for: str, path: Path = LOG_PATH) -
         what_for (`str`):
             The command and what is evaluated.
         path (`Path`, *optional*, defaults to `docs/evaluations.log`):
-            The log; its folder must exist.
+            The log; made with its folder if it does not exist.
     """
-    commit = (current_commit() or "no commit")[:8]
+    commit = current_commit()
+    commit = "no commit" if commit is None else commit[:8]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{date.today().isoformat()} {commit} {', '.join(names)}: {what_for}\n")
 
