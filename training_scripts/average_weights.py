@@ -18,23 +18,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-import torch
-
 from anymo_hf import AnyMoFeatureExtractor, AnyMoGraphEncoderForTextAlignment
-
-
-def average(models: list[torch.nn.Module]) -> torch.nn.Module:
-    """The first model with the mean of all models' weights; a `ValueError` if they are not of one kind."""
-    states = [model.state_dict() for model in models]
-    shapes = [{name: tuple(tensor.shape) for name, tensor in state.items()} for state in states]
-    for number, found in enumerate(shapes[1:], start=1):
-        if found != shapes[0]:
-            other = sorted(name for name in found.keys() | shapes[0] if found.get(name) != shapes[0].get(name))
-            raise ValueError(
-                f"All runs must have weights of the same shapes, but run {number} differs in {other[:3]}."
-            )
-    models[0].load_state_dict({name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]})
-    return models[0]
+from anymo_hf.checkpoints import mean_of_weights
 
 
 def main() -> None:
@@ -47,7 +32,7 @@ def main() -> None:
     if missing := [str(run) for run in options.runs if not (run / "text_alignment" / "config.json").exists()]:
         parser.error(f"runs must hold `text_alignment`, as align_graph_encoder.py writes it, but {missing} do not")
     folders = [run / "text_alignment" for run in options.runs]
-    model = average([AnyMoGraphEncoderForTextAlignment.from_pretrained(folder) for folder in folders])
+    model = mean_of_weights([AnyMoGraphEncoderForTextAlignment.from_pretrained(folder) for folder in folders])
     model.save_pretrained(options.output_dir / "text_alignment")
     shutil.copy(folders[0] / "text_bank.safetensors", options.output_dir / "text_alignment")
     model.graph_encoder.save_pretrained(options.output_dir / "graph_encoder")

@@ -9,31 +9,38 @@ Makes of trained models the folder that is shared, with copies of its parts and 
 The language model is stored in bfloat16; encoder and motion tokenizer stay in single precision, for a code is the
 nearest of many entries and rounded weights would choose others. `anymo push` shares the folder.
 
+`--model tuned/anymo tuned/checkpoint-200` takes the mean of the weights at the end of a run and those in its middle.
+
 `--cutoff 4.5` lets the encoder smooth readings above so many hertz away from now on. It helps with real recordings,
 even if training saw everything; choose the frequency on recordings that no figure is reported for.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers import AutoProcessor
 
 from anymo_hf import AnyMoConfig, AnyMoForCausalLM, AnyMoSignalDecoder
+from anymo_hf.checkpoints import mean_of_weights
 
 
 FULL_PRECISION = ("graph_encoder", "motion_tokenizer")
 PANELS_PER_ROW = 4
 
 
-def save_whole(source: Path, output: Path, cutoff: float | None = None) -> AnyMoForCausalLM:
+def save_whole(
+    source: Path, output: Path, cutoff: float | None = None, others: Sequence[Path] = ()
+) -> AnyMoForCausalLM:
     """Model and processor, in the precision in which they are shared; a cut-off of `None` stays as it is."""
     config = AnyMoConfig.from_pretrained(source)
     if cutoff is not None:
         config.graph_encoder_config.cutoff = cutoff
         config.graph_encoder_config.validate()
     model = AnyMoForCausalLM.from_pretrained(source, config=config, dtype=torch.float32)
+    model = mean_of_weights([model, *(AnyMoForCausalLM.from_pretrained(one, dtype=torch.float32) for one in others)])
     for name, module in model.model.named_children():
         module.to(torch.float32 if name in FULL_PRECISION else torch.bfloat16)
     model.lm_head.to(torch.bfloat16)
@@ -76,13 +83,16 @@ def plot_curves(runs: list[Path], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="folder that instruction_tune.py wrote")
+    parser.add_argument(
+        "--model", type=Path, nargs="+", required=True,
+        help="folder that instruction_tune.py wrote; with checkpoints of the run, the mean of all",
+    )  # fmt: skip
     parser.add_argument("--signal_decoder", type=Path, help="folder that train_pq_tokenizer.py wrote")
     parser.add_argument("--cutoff", type=float, help="smooth readings above so many hertz away")
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="folders of training runs, for the curves")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    model = save_whole(options.model, options.output, options.cutoff)
+    model = save_whole(options.model[0], options.output, options.cutoff, options.model[1:])
     save_parts(model, options.output, options.signal_decoder)
     if options.runs:
         plot_curves(options.runs, options.output / "curves.png")

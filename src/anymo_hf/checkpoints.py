@@ -5,6 +5,8 @@
 import json
 from pathlib import Path
 
+import torch
+
 
 def find_last_checkpoint(folder: str | Path) -> str | None:
     """
@@ -84,4 +86,34 @@ def save_trained(trainer, folder: str | Path, processor=None, part: str | None =
     print(f"The trained model is in {folder}.")
 
 
-__all__ = ["find_last_checkpoint", "save_trained", "train_to_the_end"]
+def mean_of_weights(models: list[torch.nn.Module]) -> torch.nn.Module:
+    """
+    Mean of the weights of models that were trained from the same ones (https://huggingface.co/papers/2203.05482).
+
+    Args:
+        models (`list[torch.nn.Module]`):
+            Of one kind. The first is changed.
+
+    Returns:
+        `torch.nn.Module`: The first, with the mean in place of its weights; counters keep their values.
+
+    Raises:
+        ValueError: If their weights differ in name or shape.
+    """
+    states = [model.state_dict() for model in models]
+    shapes = [{name: tuple(tensor.shape) for name, tensor in state.items()} for state in states]
+    for number, found in enumerate(shapes[1:], start=1):
+        if found != shapes[0]:
+            other = sorted(name for name in found.keys() | shapes[0] if found.get(name) != shapes[0].get(name))
+            raise ValueError(
+                f"All models must have weights of the same shapes, but model {number} differs in {other[:3]}."
+            )
+    means = {
+        name: torch.stack([state[name] for state in states]).mean(dim=0) if first.is_floating_point() else first
+        for name, first in states[0].items()
+    }
+    models[0].load_state_dict(means)
+    return models[0]
+
+
+__all__ = ["find_last_checkpoint", "mean_of_weights", "save_trained", "train_to_the_end"]

@@ -39,7 +39,7 @@ def test_what_cannot_be_averaged_is_told(tmp_path, monkeypatch, capsys):
     small, large = write_run(tmp_path / "small", 1.0), write_run(tmp_path / "large", 1.0, hidden_size=8)
     command = ["average_weights", "--output_dir", str(tmp_path / "mean"), "--runs"]
     monkeypatch.setattr(sys, "argv", [*command, str(small), str(large)])
-    with pytest.raises(ValueError, match="same shapes, but run 1 differs"):
+    with pytest.raises(ValueError, match="same shapes, but model 1 differs"):
         load_script("average_weights").main()
     for runs, message in (([small], "at least 2 runs"), ([small, tmp_path / "none"], "must hold `text_alignment`")):
         monkeypatch.setattr(sys, "argv", [*command, *map(str, runs)])

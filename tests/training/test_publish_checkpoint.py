@@ -49,3 +49,19 @@ def test_whole_and_parts(parts, base, tmp_path, monkeypatch):  # noqa: F811
         script.save_whole(base, tmp_path / "smooth", cutoff=0.0)
     with pytest.raises(ValueError, match="no checkpoint"):
         script.plot_curves([tmp_path], tmp_path / "curves.png")
+
+
+def test_mean_with_a_checkpoint_of_the_run(base, tmp_path):  # noqa: F811
+    other = AnyMoForCausalLM.from_pretrained(base)
+    with torch.no_grad():
+        other.model.projector.apply(lambda module: [one.add_(2.0) for one in module.parameters(recurse=False)])
+        other.model.motion_tokenizer.quantizer.num_updates += 1  # a counter has no mean
+    other.save_pretrained(tmp_path / "checkpoint-2")
+    script = load_script("publish_checkpoint")
+    mean = script.save_whole(base, tmp_path / "mean", others=[tmp_path / "checkpoint-2"]).float()
+    first = script.save_whole(base, tmp_path / "first").float()
+    for (name, one), two in zip(mean.named_parameters(), first.parameters(), strict=True):
+        is_moved = "projector" in name
+        torch.testing.assert_close(one, two + 1.0 if is_moved else two, atol=0.01, rtol=0.01)  # of bfloat16
+    counts = [one.model.motion_tokenizer.quantizer.num_updates for one in (mean, first)]
+    assert torch.equal(*counts)
