@@ -17,6 +17,7 @@ from the environment variable ANYMO_DATA.
 
 import argparse
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -24,23 +25,27 @@ import torch
 from captions_retrieval import measure_captions, measure_retrieval
 from frozen_encoder import choose_evaluations
 from transformers import AutoProcessor, Trainer, TrainingArguments, set_seed
-from zero_shot import EVALUATIONS, Candidate, run
+from zero_shot import EVALUATIONS, Candidate, load_windows
+from zero_shot import measure as measure_windows
 
 from anymo_hf import AnyMoConfig, AnyMoForCausalLM, AnyMoModel
 from anymo_hf.checkpoints import train_to_the_end
 from anymo_hf.evaluation.results import (
     DEFAULT_PATH,
+    Result,
     append_results,
     current_command,
     current_commit,
     machine_description,
 )
 from anymo_hf.evaluation.zero_shot import weights_sha256
+from anymo_hf.evaluation.zero_shot_results import subset_words
 from anymo_hf.pipelines import IMUFeatureExtractionPipeline, IMUToTextPipeline, ZeroShotIMUClassificationPipeline
 from anymo_hf.training import EpochCallback
 from anymo_hf.training.motion_text import MotionTextCollator, MotionTextDataset
 
 
+TABLE = "language ablations"
 CHECKPOINT_STEPS = 50
 MIX = {"embedding": 8.0, "choice": 1.0, "caption": 4.0}
 
@@ -128,23 +133,32 @@ def train(options: argparse.Namespace, variant: str) -> AnyMoForCausalLM:
 
 
 def measure(options: argparse.Namespace, variant: str, model: AnyMoForCausalLM, common: dict) -> None:
-    """Rows of the sets for development, of retrieval and of captions."""
+    """Rows of the sets for development, of retrieval and of captions, which are written and shown."""
     processor = AutoProcessor.from_pretrained(options.model)
-    name = f"ablation, {variant}"
     sha256 = weights_sha256(model)
     classify = ZeroShotIMUClassificationPipeline(model, processor=processor, device=model.device)
-    candidate = Candidate(name, options.seed, sha256, classify)
-    folder = Path(os.environ["ANYMO_DATA"])
-    run(choose_evaluations(["dev"], EVALUATIONS), [candidate], folder, options.out, common, options.max_windows)
+    rows = measure_zero_shot(Candidate(variant, options.seed, sha256, classify), common, options.max_windows)
     held_out = MotionTextDataset(options.data).split(options.held_out_share)[1]
     common = {**common, "seed": options.seed, "checkpoint_sha256": sha256}
     embed = IMUFeatureExtractionPipeline(model, processor=processor, device=model.device)
-    rows = measure_retrieval(embed, held_out, name, common)
+    rows += measure_retrieval(embed, held_out, variant, common)
     describe = IMUToTextPipeline(model, processor=processor, device=model.device)
-    rows += measure_captions(describe, held_out, name, common)
-    append_results(rows, options.out)
+    rows += measure_captions(describe, held_out, variant, common)
+    append_results([replace(row, table=TABLE) for row in rows], options.out)
     for row in rows:
         print(f"{row.model}: {row.table}, {row.dataset}, {row.subset}, {row.metric}: {row.value:.1f}")
+
+
+def measure_zero_shot(candidate: Candidate, common: dict, max_windows: int | None) -> list[Result]:
+    """Rows of the sets for development, as recorded and calibrated, without those of the controls."""
+    rows = []
+    for evaluation in choose_evaluations(["dev"], EVALUATIONS):
+        for calibrated in (False, True):
+            windows, notes = load_windows(evaluation, Path(os.environ["ANYMO_DATA"]), calibrated, max_windows)
+            subset, note = subset_words(evaluation.words, calibrated), "; ".join(notes) or None
+            for found in measure_windows(evaluation, subset, windows, [candidate], {**common, "note": note}):
+                rows += [row for row in found if row.model == candidate.model]
+    return rows
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from anymo_hf import AnyMoForCausalLM
-from anymo_hf.evaluation.results import read_results
+from anymo_hf.evaluation.results import Result, read_results
 from anymo_hf.modeling.modeling_anymo_pq_tokenizer import nearest_codes
 
 
@@ -58,23 +58,24 @@ def test_every_variant_is_tuned_and_measured(checkpoint, kicks_and_hops, tmp_pat
             losses.setdefault(type(self).__name__, []).append(found)
         return output
 
-    def run(evaluations, candidates, folder, out, common, max_windows):
-        measured.append(candidates[0].model)
-        assert {one.dataset for one in evaluations} == {"umafall", "sisfall_adl", "dsads"}
+    def measure_zero_shot(candidate, common, max_windows):
+        measured.append(candidate.model)
+        return []
 
     monkeypatch.setattr(AnyMoForCausalLM, "forward", watched)
-    monkeypatch.setattr(language_ablations, "run", run)
+    monkeypatch.setattr(language_ablations, "measure_zero_shot", measure_zero_shot)
     monkeypatch.setenv("ANYMO_DATA", str(tmp_path))
     out = tmp_path / "results.jsonl"
     options = ["--model", checkpoint, "--data", kicks_and_hops, "--output_dir", tmp_path / "runs", "--max_steps", 1]
     options += ["--per_device_train_batch_size", 4, "--held_out_share", 0.7, "--out", out]
     language_ablations.main(list(map(str, options)))
-    assert measured == [f"ablation, {variant}" for variant in language_ablations.VARIANTS]
+    assert measured == list(language_ablations.VARIANTS)
     both, language_alone = {"language_loss", "narration_loss"}, {"language_loss"}
     assert losses == {"AnyMoForCausalLM": [both, language_alone], "LatentForCausalLM": [both]}
     rows = read_results(out)
     assert {row.model for row in rows} == set(measured)
-    assert {row.table for row in rows} == {"retrieval", "captions"}
+    assert {row.table for row in rows} == {"language ablations"}
+    assert {row.metric for row in rows} >= {"R@10 (%)", "BLEU-4 (%)"}
     assert len({row.checkpoint_sha256 for row in rows}) == 3
 
 
@@ -84,3 +85,22 @@ def test_recordings_are_asked_for_first(checkpoint, kicks_and_hops, tmp_path, mo
         language_ablations.main(
             ["--model", str(checkpoint), "--data", str(kicks_and_hops), "--output_dir", str(tmp_path)]
         )
+
+
+def test_controls_keep_their_own_windows(monkeypatch, tmp_path):
+    """Rows of chance belong to the windows of `zero_shot.py`, which are others."""
+    shared = {"table": "zero-shot", "dataset": "d", "subset": "s", "metric": "accuracy (%)", "value": 1.0}
+    seen = []
+
+    def measure_windows(evaluation, subset, windows, candidates, common):
+        seen.append((evaluation.dataset, subset.rsplit(", ", 1)[-1], common["note"]))
+        yield [Result(**shared, model="chance")]
+        yield [Result(**shared, model="mine")]
+
+    monkeypatch.setattr(language_ablations, "load_windows", lambda *args: ([], ["few"]))
+    monkeypatch.setattr(language_ablations, "measure_windows", measure_windows)
+    monkeypatch.setenv("ANYMO_DATA", str(tmp_path))
+    rows = language_ablations.measure_zero_shot(language_ablations.Candidate("mine", 0, "1", None), {}, 40)
+    assert [row.model for row in rows] == ["mine"] * 6
+    how = [(name, way, "few") for name in ("umafall", "sisfall_adl", "dsads") for way in ("as recorded", "calibrated")]
+    assert sorted(seen) == sorted(how)
