@@ -6,10 +6,11 @@ The language model without what the paper gives it: motion as codes, and contras
     python benchmarks/language_ablations.py --model text_side/anymo --data converted synthetic --output_dir ablations \
         --max_steps 150 --per_device_train_batch_size 64 --learning_rate 1e-3
 
-From the same weights three models are tuned on the same windows for as many steps: the first as the published one; the
-second reads the latents that would be rounded to codes; of the third no rows are contrasted with texts, so that its
-embeddings learn nothing from motion. None writes motion. Each is measured on real recordings of the sets for
-development as `zero_shot.py` does it, and on motion of people held out as `captions_retrieval.py` does it.
+From the same weights three models are tuned on the same windows for as many steps, without a teacher of texts: the
+first with motion tokens and all losses; the second reads the latents that would be rounded to codes; of the third no
+rows are contrasted with texts, so that its embeddings learn nothing from motion. None writes motion. Each is measured
+on real recordings of the sets for development as `zero_shot.py` does it, and on motion of people held out as
+`captions_retrieval.py` does it.
 
 Started again with the same `--output_dir` it goes on from the last checkpoint. The folder with the recordings is taken
 from the environment variable ANYMO_DATA.
